@@ -1,0 +1,74 @@
+//! Why something was not simply allowed: a closed set, used as metric label and for tests.
+
+/// The machine-readable cause of a warning or a denial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// The request was not an `AdmissionReview` that we understand.
+    MalformedRequest,
+    /// The image field holds no image reference.
+    InvalidReference,
+    /// The image is named by tag and could not be resolved to a digest.
+    NotADigest,
+    /// No policy matches the image.
+    NoMatchingPolicy,
+    /// A static authority says fail.
+    StaticFail,
+    /// The policy matched cannot be compiled as a whole.
+    PolicyNotReady,
+    /// An authority of the policy cannot be used.
+    AuthorityNotReady,
+    /// The repository holds no signature for the digest.
+    NoSignatures,
+    /// There are signatures, and none verifies.
+    NoMatchingSignatures,
+    /// The registry refused our credentials, or wants some.
+    RegistryUnauthorized,
+    /// The registry could not be reached, or failed.
+    RegistryUnavailable,
+    /// The registry answered with something that is not what was asked for.
+    RegistryInvalid,
+    /// The answer was not there in time.
+    DeadlineExceeded,
+    /// A bug of ours. It denies.
+    Internal,
+}
+
+impl Reason {
+    /// Every reason, for metrics that must exist before they first count.
+    pub const ALL: [Self; 14] = [
+        Self::MalformedRequest,
+        Self::InvalidReference,
+        Self::NotADigest,
+        Self::NoMatchingPolicy,
+        Self::StaticFail,
+        Self::PolicyNotReady,
+        Self::AuthorityNotReady,
+        Self::NoSignatures,
+        Self::NoMatchingSignatures,
+        Self::RegistryUnauthorized,
+        Self::RegistryUnavailable,
+        Self::RegistryInvalid,
+        Self::DeadlineExceeded,
+        Self::Internal,
+    ];
+
+    /// The name in metrics and logs, in `snake_case`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MalformedRequest => "malformed_request",
+            Self::InvalidReference => "invalid_reference",
+            Self::NotADigest => "not_a_digest",
+            Self::NoMatchingPolicy => "no_matching_policy",
+            Self::StaticFail => "static_fail",
+            Self::PolicyNotReady => "policy_not_ready",
+            Self::AuthorityNotReady => "authority_not_ready",
+            Self::NoSignatures => "no_signatures",
+            Self::NoMatchingSignatures => "no_matching_signatures",
+            Self::RegistryUnauthorized => "registry_unauthorized",
+            Self::RegistryUnavailable => "registry_unavailable",
+            Self::RegistryInvalid => "registry_invalid",
+            Self::DeadlineExceeded => "deadline_exceeded",
+            Self::Internal => "internal",
+        }
+    }
+}
