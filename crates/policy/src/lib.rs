@@ -1,0 +1,23 @@
+//! Compiled policies: which of them speak of an image, and what follows from what their authorities found.
+//!
+//! ```text
+//! ClusterImagePolicy ──compile──▶ Policy ──▶ Snapshot ──select──▶ policies of one image ──evaluate──▶ Verdict
+//! ```
+//!
+//! # Guarantees
+//!
+//! * Everything is synchronous and pure: no I/O, no clock.
+//! * A policy that cannot be compiled is still a policy: it keeps what it matches (everything, where its own
+//!   patterns cannot be read) and denies, or warns about, what it matches.
+
+mod compile;
+mod evaluate;
+mod glob;
+mod scope;
+mod snapshot;
+
+pub use compile::{Authority, Check, Formats, Images, Mode, NotReady, Policy, compile};
+pub use evaluate::{Outcome, evaluate};
+pub use glob::{Glob, InvalidGlob};
+pub use scope::{Scope, Workload};
+pub use snapshot::{NoMatch, Settings, Snapshot, select};

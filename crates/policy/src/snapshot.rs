@@ -1,0 +1,38 @@
+//! All that admission knows, as one immutable value.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{Policy, Workload};
+
+/// What happens to an image that no policy matches (`no-match-policy`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NoMatch {
+    /// It is denied.
+    #[default]
+    Deny,
+    /// It is admitted with a warning.
+    Warn,
+    /// It is admitted.
+    Allow,
+}
+
+/// Settings that hold for all policies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// What happens to an image that no policy matches.
+    pub no_match: NoMatch,
+}
+
+/// Policies and settings as of one moment. A request loads it once and sees one consistent world.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// The policies by name; the order of the names is the order of findings.
+    pub policies: BTreeMap<String, Arc<Policy>>,
+    /// The settings.
+    pub settings: Settings,
+}
+
+/// The policies of `snapshot` that speak of `image` (its full name) in `workload`, by name.
+pub fn select<'s>(snapshot: &'s Snapshot, workload: &Workload<'_>, image: &str) -> Vec<&'s Arc<Policy>> {
+    snapshot.policies.values().filter(|policy| policy.speaks_of(workload, image)).collect()
+}

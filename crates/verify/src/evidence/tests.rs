@@ -1,0 +1,140 @@
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, SigningKey as _};
+use serde_json::{Value, json};
+use sigstore_verify::types::dsse::pae;
+use trustwright_core::Digest;
+
+use super::*;
+
+const IMAGE: Digest = Digest::from_bytes([7; 32]);
+const OTHER: Digest = Digest::from_bytes([8; 32]);
+
+struct Signer {
+    pair: KeyPair,
+    key: PublicKey,
+}
+
+impl Signer {
+    fn new() -> Self {
+        let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        let key = PublicKey::from_pem(&pair.public_key_pem(), None).unwrap();
+        Self { pair, key }
+    }
+
+    fn legacy(&self, payload: &Value) -> Evidence {
+        let payload = serde_json::to_vec(payload).unwrap();
+        let signature = STANDARD.encode(self.pair.sign(&payload).unwrap());
+        Evidence::Legacy { payload, signature }
+    }
+
+    fn dsse(&self, payload_type: &str, payload: &Value) -> Evidence {
+        let payload = serde_json::to_vec(payload).unwrap();
+        let signature = self.pair.sign(&pae(payload_type, &payload)).unwrap();
+        self.bundle(&json!({"dsseEnvelope": {
+            "payloadType": payload_type,
+            "payload": STANDARD.encode(payload),
+            "signatures": [{"sig": STANDARD.encode(signature)}],
+        }}))
+    }
+
+    fn bundle(&self, content: &Value) -> Evidence {
+        let mut bundle = json!({
+            "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+            "verificationMaterial": {"publicKey": {"hint": "h"}},
+        });
+        bundle.as_object_mut().unwrap().extend(content.as_object().unwrap().clone());
+        Evidence::Bundle(serde_json::to_vec(&bundle).unwrap())
+    }
+}
+
+fn simple(image: &Digest) -> Value {
+    json!({"critical": {
+        "identity": {"docker-reference": "ghcr.io/a/b"},
+        "image": {"docker-manifest-digest": image.to_string()},
+        "type": "cosign container image signature",
+    }, "optional": null})
+}
+
+fn statement(image: &Digest) -> Value {
+    json!({
+        "_type": "https://in-toto.io/Statement/v1",
+        "predicateType": "https://sigstore.dev/cosign/sign/v1",
+        "subject": [{"digest": {"sha256": image.hex()}}],
+        "predicate": {},
+    })
+}
+
+const IN_TOTO: &str = "application/vnd.in-toto+json";
+
+#[test]
+fn each_form_verifies_for_its_image_and_its_key() {
+    let signer = Signer::new();
+    let message = STANDARD.encode({
+        // Over the bytes whose SHA-256 is the image's digest.
+        signer.pair.sign(b"manifest").unwrap()
+    });
+    let manifest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, b"manifest");
+    let image = Digest::from_bytes(manifest.as_ref().try_into().unwrap());
+    for (evidence, form) in [
+        (signer.legacy(&simple(&image)), Form::Legacy),
+        (signer.dsse(IN_TOTO, &statement(&image)), Form::Bundle),
+        (signer.bundle(&json!({"messageSignature": {"signature": message}})), Form::Bundle),
+    ] {
+        let facts = check(&evidence, &image, &signer.key).unwrap();
+        assert_eq!(facts, Facts { form, key: signer.key.fingerprint() });
+        assert_eq!(check(&evidence, &image, &Signer::new().key), Err(Refusal::Signature));
+        assert!(check(&evidence, &OTHER, &signer.key).is_err());
+    }
+}
+
+#[test]
+fn a_good_signature_over_another_image_is_refused_naming_both() {
+    let signer = Signer::new();
+    for evidence in [signer.legacy(&simple(&OTHER)), signer.dsse(IN_TOTO, &statement(&OTHER))] {
+        let Err(Refusal::Claim { actual, expected }) = check(&evidence, &IMAGE, &signer.key) else {
+            panic!("not refused for its claim")
+        };
+        assert!(actual.contains(&OTHER.hex()), "{actual}");
+        assert_eq!(expected, IMAGE);
+    }
+}
+
+#[test]
+fn a_good_signature_over_something_else_is_no_image_signature() {
+    let signer = Signer::new();
+    let with = |mut value: Value, pointer: &str, new: &str| {
+        *value.pointer_mut(pointer).unwrap() = json!(new);
+        value
+    };
+    for (evidence, found) in [
+        (signer.legacy(&with(simple(&IMAGE), "/critical/type", "atomic container signature")), "atomic"),
+        (
+            signer.dsse(IN_TOTO, &with(statement(&IMAGE), "/predicateType", "https://slsa.dev/provenance/v1")),
+            "provenance",
+        ),
+        (signer.dsse(IN_TOTO, &with(statement(&IMAGE), "/_type", "https://example.com/x")), "example"),
+        (signer.dsse("text/plain", &statement(&IMAGE)), "text/plain"),
+    ] {
+        let error = check(&evidence, &IMAGE, &signer.key).unwrap_err();
+        let Refusal::PayloadType(actual) = &error else { panic!("{error}") };
+        assert!(actual.contains(found), "{actual}");
+    }
+}
+
+#[test]
+fn damaged_evidence_is_refused_and_never_panics() {
+    let signer = Signer::new();
+    for evidence in [
+        Evidence::Legacy { payload: b"{}".to_vec(), signature: "not base64!".into() },
+        Evidence::Legacy { payload: Vec::new(), signature: String::new() },
+        Evidence::Bundle(Vec::new()),
+        Evidence::Bundle(b"{}".to_vec()),
+        Evidence::Bundle(vec![0xff, 0xfe]),
+        Evidence::Bundle(vec![b'['; 100_000]),
+        signer.bundle(&json!({"dsseEnvelope": {"payloadType": IN_TOTO, "payload": "", "signatures": []}})),
+        signer.bundle(&json!({"messageSignature": {"signature": ""}})),
+        signer.bundle(&json!({})),
+    ] {
+        assert!(check(&evidence, &IMAGE, &signer.key).is_err());
+    }
+}

@@ -1,0 +1,269 @@
+//! Public keys of `key` authorities.
+
+use std::{fmt, str::FromStr};
+
+use aws_lc_rs::{
+    digest,
+    encoding::AsDer as _,
+    signature::{self, ParsedPublicKey, VerificationAlgorithm},
+};
+use trustwright_core::Digest;
+
+/// Hash functions that a policy's `hashAlgorithm` may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HashAlgorithm {
+    /// SHA-224, which only P-521 keys can use here.
+    Sha224,
+    /// SHA-256, the default of the field.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+/// The text is no hash algorithm that a policy may name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown hash algorithm {0:?}, expected sha224, sha256, sha384 or sha512")]
+pub struct UnknownHashAlgorithm(pub String);
+
+impl FromStr for HashAlgorithm {
+    type Err = UnknownHashAlgorithm;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "sha224" => Ok(Self::Sha224),
+            "sha256" => Ok(Self::Sha256),
+            "sha384" => Ok(Self::Sha384),
+            "sha512" => Ok(Self::Sha512),
+            _ => Err(UnknownHashAlgorithm(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for HashAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sha224 => "sha224",
+            Self::Sha256 => "sha256",
+            Self::Sha384 => "sha384",
+            Self::Sha512 => "sha512",
+        })
+    }
+}
+
+/// Kinds of public key that an authority may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeyAlgorithm {
+    /// ECDSA on P-256.
+    EcdsaP256,
+    /// ECDSA on P-384.
+    EcdsaP384,
+    /// ECDSA on P-521.
+    EcdsaP521,
+    /// RSA with PKCS#1 v1.5 padding, 2048 to 8192 bits.
+    Rsa,
+    /// Ed25519 (RFC 8032, the pure form).
+    Ed25519,
+}
+
+impl KeyAlgorithm {
+    const ALL: [Self; 5] = [Self::EcdsaP256, Self::EcdsaP384, Self::EcdsaP521, Self::Rsa, Self::Ed25519];
+
+    /// The name in statuses and messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::EcdsaP256 => "ecdsa-p256",
+            Self::EcdsaP384 => "ecdsa-p384",
+            Self::EcdsaP521 => "ecdsa-p521",
+            Self::Rsa => "rsa",
+            Self::Ed25519 => "ed25519",
+        }
+    }
+
+    /// The hash that Sigstore's algorithm registry pairs with the key.
+    const fn natural_hash(self) -> HashAlgorithm {
+        match self {
+            Self::EcdsaP256 | Self::Rsa => HashAlgorithm::Sha256,
+            Self::EcdsaP384 => HashAlgorithm::Sha384,
+            Self::EcdsaP521 | Self::Ed25519 => HashAlgorithm::Sha512,
+        }
+    }
+
+    fn verifier(self, hash: HashAlgorithm) -> Option<&'static dyn VerificationAlgorithm> {
+        use HashAlgorithm::{Sha224, Sha256, Sha384, Sha512};
+        Some(match (self, hash) {
+            (Self::EcdsaP256, Sha256) => &signature::ECDSA_P256_SHA256_ASN1,
+            (Self::EcdsaP256, Sha384) => &signature::ECDSA_P256_SHA384_ASN1,
+            (Self::EcdsaP256, Sha512) => &signature::ECDSA_P256_SHA512_ASN1,
+            (Self::EcdsaP384, Sha256) => &signature::ECDSA_P384_SHA256_ASN1,
+            (Self::EcdsaP384, Sha384) => &signature::ECDSA_P384_SHA384_ASN1,
+            (Self::EcdsaP384, Sha512) => &signature::ECDSA_P384_SHA512_ASN1,
+            (Self::EcdsaP521, Sha224) => &signature::ECDSA_P521_SHA224_ASN1,
+            (Self::EcdsaP521, Sha256) => &signature::ECDSA_P521_SHA256_ASN1,
+            (Self::EcdsaP521, Sha384) => &signature::ECDSA_P521_SHA384_ASN1,
+            (Self::EcdsaP521, Sha512) => &signature::ECDSA_P521_SHA512_ASN1,
+            (Self::Rsa, Sha256) => &signature::RSA_PKCS1_2048_8192_SHA256,
+            (Self::Rsa, Sha384) => &signature::RSA_PKCS1_2048_8192_SHA384,
+            (Self::Rsa, Sha512) => &signature::RSA_PKCS1_2048_8192_SHA512,
+            // Ed25519 has its hash built in; what the policy names does not matter.
+            (Self::Ed25519, _) => &signature::ED25519,
+            (Self::EcdsaP256 | Self::EcdsaP384 | Self::Rsa, Sha224) => return None,
+        })
+    }
+}
+
+/// Why a PEM text is not a usable public key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// There is no PEM block, or it is damaged.
+    #[error("not a PEM-encoded public key")]
+    NotPem,
+    /// The first PEM block is something else.
+    #[error("PEM block is {0:?}, expected \"PUBLIC KEY\" or \"RSA PUBLIC KEY\"")]
+    WrongBlock(String),
+    /// The key is of a kind or size that nothing here verifies.
+    #[error("unsupported public key, expected ECDSA on P-256, P-384 or P-521, RSA of 2048 to 8192 bits, or Ed25519")]
+    Unsupported,
+    /// The key cannot be combined with the hash that the policy names.
+    #[error("a key of kind {} cannot be used with {hash}", algorithm.as_str())]
+    UnsupportedHash {
+        /// The key's kind.
+        algorithm: KeyAlgorithm,
+        /// The hash that the policy names.
+        hash: HashAlgorithm,
+    },
+}
+
+/// A public key, parsed once, with every hash that a signature under it may use.
+#[derive(Debug, Clone)]
+pub struct PublicKey {
+    algorithm: KeyAlgorithm,
+    verifiers: Vec<(HashAlgorithm, ParsedPublicKey)>,
+    fingerprint: Digest,
+}
+
+impl PublicKey {
+    /// Reads the first PEM block of `pem` (`PUBLIC KEY`, RFC 5280 SPKI, or `RSA PUBLIC KEY`, PKCS#1).
+    ///
+    /// With `hash` unset, a signature may use SHA-256 (what cosign signs with) or the hash that Sigstore's
+    /// algorithm registry pairs with the key (what bundles use); with `hash` set, only that one.
+    pub fn from_pem(pem: &str, hash: Option<HashAlgorithm>) -> Result<Self, KeyError> {
+        let block = pem::parse_many(pem)
+            .map_err(|_| KeyError::NotPem)?
+            .into_iter()
+            .next()
+            .ok_or(KeyError::NotPem)?;
+        if !matches!(block.tag(), "PUBLIC KEY" | "RSA PUBLIC KEY") {
+            return Err(KeyError::WrongBlock(block.tag().chars().take(40).collect()));
+        }
+        let parse = |algorithm: KeyAlgorithm, hash| {
+            ParsedPublicKey::new(algorithm.verifier(hash)?, block.contents()).ok().map(|key| (hash, key))
+        };
+        let algorithm = KeyAlgorithm::ALL
+            .into_iter()
+            .find(|algorithm| parse(*algorithm, algorithm.natural_hash()).is_some())
+            .ok_or(KeyError::Unsupported)?;
+        let mut hashes = vec![hash.unwrap_or(HashAlgorithm::Sha256)];
+        if hash.is_none() && algorithm.natural_hash() != HashAlgorithm::Sha256 {
+            hashes.push(algorithm.natural_hash());
+        }
+        if algorithm == KeyAlgorithm::Ed25519 {
+            hashes.truncate(1);
+        }
+        let verifiers: Vec<_> = hashes.iter().filter_map(|hash| parse(algorithm, *hash)).collect();
+        let Some((_, key)) = verifiers.first() else {
+            return Err(KeyError::UnsupportedHash { algorithm, hash: hash.unwrap_or(HashAlgorithm::Sha256) });
+        };
+        let spki = key.as_der().map_err(|_| KeyError::Unsupported)?;
+        let mut fingerprint = [0; 32];
+        fingerprint.copy_from_slice(digest::digest(&digest::SHA256, spki.as_ref()).as_ref());
+        Ok(Self { algorithm, verifiers, fingerprint: Digest::from_bytes(fingerprint) })
+    }
+
+    /// The key's kind.
+    pub const fn algorithm(&self) -> KeyAlgorithm {
+        self.algorithm
+    }
+
+    /// SHA-256 over the key's DER-encoded SubjectPublicKeyInfo.
+    pub const fn fingerprint(&self) -> Digest {
+        self.fingerprint
+    }
+
+    /// Whether `signature` (DER for ECDSA, raw bytes else) is this key's over `message`.
+    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.verifiers.iter().any(|(_, key)| key.verify_sig(message, signature).is_ok())
+    }
+
+    /// Whether `signature` is this key's over the message that hashes to `digest`; `None` where the key's
+    /// kind or the policy's hash cannot be judged by a SHA-256 digest alone.
+    pub fn verifies_digest(&self, digest: &Digest, signature: &[u8]) -> Option<bool> {
+        if self.algorithm == KeyAlgorithm::Ed25519 {
+            return None;
+        }
+        let (_, key) = self.verifiers.iter().find(|(hash, _)| *hash == HashAlgorithm::Sha256)?;
+        let digest = digest::Digest::import_less_safe(digest.as_bytes(), &digest::SHA256).ok()?;
+        Some(key.verify_digest_sig(&digest, signature).is_ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{
+        KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA512, PKCS_ED25519, PKCS_RSA_SHA256,
+        PublicKeyData as _, SigningKey as _,
+    };
+
+    use super::*;
+
+    #[test]
+    fn every_kind_of_key_is_recognised_and_verifies_its_own_signature_only() {
+        for (scheme, algorithm) in [
+            (&PKCS_ECDSA_P256_SHA256, KeyAlgorithm::EcdsaP256),
+            (&PKCS_ECDSA_P384_SHA384, KeyAlgorithm::EcdsaP384),
+            (&PKCS_ECDSA_P521_SHA512, KeyAlgorithm::EcdsaP521),
+            (&PKCS_RSA_SHA256, KeyAlgorithm::Rsa),
+            (&PKCS_ED25519, KeyAlgorithm::Ed25519),
+        ] {
+            let pair = KeyPair::generate_for(scheme).unwrap();
+            let key = PublicKey::from_pem(&pair.public_key_pem(), None).unwrap();
+            assert_eq!(key.algorithm(), algorithm);
+            let spki = digest::digest(&digest::SHA256, &pair.subject_public_key_info());
+            assert_eq!(key.fingerprint().as_bytes(), spki.as_ref());
+            let signature = pair.sign(b"message").unwrap();
+            assert!(key.verifies(b"message", &signature), "{algorithm:?}");
+            assert!(!key.verifies(b"massage", &signature), "{algorithm:?}");
+            assert!(!key.verifies(b"message", &[]), "{algorithm:?}");
+        }
+    }
+
+    #[test]
+    fn a_named_hash_is_the_only_one_accepted() {
+        let pair = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap();
+        let signature = pair.sign(b"message").unwrap();
+        let with = |hash| PublicKey::from_pem(&pair.public_key_pem(), hash).unwrap();
+        assert!(with(Some(HashAlgorithm::Sha384)).verifies(b"message", &signature));
+        assert!(!with(Some(HashAlgorithm::Sha256)).verifies(b"message", &signature));
+        assert!(with(None).verifies(b"message", &signature));
+    }
+
+    #[test]
+    fn what_is_no_usable_key_is_refused_with_its_cause() {
+        let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        let good = pair.public_key_pem();
+        assert!(PublicKey::from_pem(&format!("{good}trailing text"), None).is_ok());
+        for (text, error) in [
+            (String::new(), KeyError::NotPem),
+            ("not a key".into(), KeyError::NotPem),
+            (pair.serialize_pem(), KeyError::WrongBlock("PRIVATE KEY".into())),
+            ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n".into(), KeyError::Unsupported),
+        ] {
+            assert_eq!(PublicKey::from_pem(&text, None).unwrap_err(), error, "{text}");
+        }
+        assert_eq!(
+            PublicKey::from_pem(&good, Some(HashAlgorithm::Sha224)).unwrap_err(),
+            KeyError::UnsupportedHash { algorithm: KeyAlgorithm::EcdsaP256, hash: HashAlgorithm::Sha224 }
+        );
+    }
+}

@@ -1,0 +1,87 @@
+//! What signed payloads claim: which image digests they speak of.
+
+use serde::Deserialize;
+use trustwright_core::Digest;
+
+/// `critical.type` of a simple-signing payload (cosign's `SIGNATURE_SPEC`).
+const SIMPLE_SIGNING_TYPE: &str = "cosign container image signature";
+/// The predicate type under which cosign v3 writes an image signature as an in-toto statement.
+const SIGN_PREDICATE_TYPE: &str = "https://sigstore.dev/cosign/sign/v1";
+
+#[derive(Deserialize)]
+struct SimpleSigning {
+    critical: Critical,
+}
+
+#[derive(Deserialize)]
+struct Critical {
+    image: Image,
+    r#type: String,
+}
+
+#[derive(Deserialize)]
+struct Image {
+    #[serde(rename = "docker-manifest-digest")]
+    docker_manifest_digest: String,
+}
+
+/// Why a payload that verified does not speak of the image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ClaimError {
+    /// Not the document that it has to be.
+    Unreadable(String),
+    /// Of another type.
+    Type(String),
+    /// It speaks of something else.
+    Digest(String),
+}
+
+/// Checks that a simple-signing payload is a signature of `image`.
+pub(crate) fn simple_signing(payload: &[u8], image: &Digest) -> Result<(), ClaimError> {
+    let document: SimpleSigning =
+        serde_json::from_slice(payload).map_err(|error| ClaimError::Unreadable(error.to_string()))?;
+    if document.critical.r#type != SIMPLE_SIGNING_TYPE {
+        return Err(ClaimError::Type(short(&document.critical.r#type)));
+    }
+    if document.critical.image.docker_manifest_digest != image.to_string() {
+        return Err(ClaimError::Digest(short(&document.critical.image.docker_manifest_digest)));
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Statement {
+    #[serde(rename = "_type")]
+    statement_type: String,
+    #[serde(rename = "predicateType")]
+    predicate_type: String,
+    subject: Vec<Subject>,
+}
+
+#[derive(Deserialize)]
+struct Subject {
+    digest: std::collections::BTreeMap<String, String>,
+}
+
+/// Checks that an in-toto statement is cosign's signature of `image` (and not some attestation about it).
+pub(crate) fn sign_statement(payload: &[u8], image: &Digest) -> Result<(), ClaimError> {
+    let statement: Statement =
+        serde_json::from_slice(payload).map_err(|error| ClaimError::Unreadable(error.to_string()))?;
+    if !statement.statement_type.starts_with("https://in-toto.io/Statement/v") {
+        return Err(ClaimError::Type(short(&statement.statement_type)));
+    }
+    if statement.predicate_type != SIGN_PREDICATE_TYPE {
+        return Err(ClaimError::Type(short(&statement.predicate_type)));
+    }
+    let digest = image.hex();
+    if statement.subject.iter().any(|subject| subject.digest.get("sha256") == Some(&digest)) {
+        return Ok(());
+    }
+    let subjects: Vec<_> = statement.subject.iter().filter_map(|s| s.digest.get("sha256")).take(3).collect();
+    Err(ClaimError::Digest(short(&format!("{subjects:?}"))))
+}
+
+/// A foreign text cut to a length that is fit for a message.
+fn short(text: &str) -> String {
+    text.chars().take(200).collect()
+}
