@@ -1,0 +1,122 @@
+//! The types of `status`, and the rules by which conditions change.
+
+pub mod condition;
+pub mod reason;
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::lenient::null_as_default;
+
+pub use condition::{
+    Condition, ConditionStatus, ConditionUpdate, condition, remove_condition, set_condition,
+};
+pub use reason::{ConditionType, PolicyReason, TrustRootReason};
+
+/// What was observed of a policy.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterImagePolicyStatus {
+    /// The `metadata.generation` that the status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Aspects of the state, one entry per type. `Ready` tells whether the policy is in force as written.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// Further remarks of controllers.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// What was observed of a trust root.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TrustRootStatus {
+    /// The `metadata.generation` that the status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Aspects of the state, one entry per type. `Ready` tells whether policies can rest on the trust root.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// Further remarks of controllers.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    /// Which part of the spec the keys come from: `remote`, `repository` or `sigstoreKeys`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// SHA-256 of the trusted keys and certificates, hexadecimal. It changes only when what is trusted does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    /// The keys and certificates found, usable or not.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<TrustedKey>,
+}
+
+/// One key or certificate chain of a trust root.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TrustedKey {
+    /// What it proves: `CertificateAuthority`, `TransparencyLog`, `CTLog` or `TimestampAuthority`.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub kind: TrustedKeyKind,
+    /// URL of the authority or log.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Log ID, or SHA-256 of the certificate, hexadecimal.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "String::is_empty")]
+    pub id: String,
+    /// Key type and size, for example `ECDSA P-256`.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "String::is_empty")]
+    pub algorithm: String,
+    /// Since when it is trusted (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub not_before: Option<Time>,
+    /// Until when it is trusted (RFC 3339); without end when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub not_after: Option<Time>,
+    /// Whether verification can use it.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub usable: bool,
+    /// Why it cannot be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What a trusted key proves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum TrustedKeyKind {
+    /// Issues signing certificates (Fulcio).
+    CertificateAuthority,
+    /// Records signatures (Rekor).
+    TransparencyLog,
+    /// Records certificates.
+    #[serde(rename = "CTLog")]
+    CtLog,
+    /// Countersigns times (RFC 3161).
+    TimestampAuthority,
+    /// Written by a version that knows more kinds than this one.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+impl JsonSchema for TrustedKeyKind {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "TrustedKeyKind".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string" })
+    }
+}

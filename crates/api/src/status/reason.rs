@@ -1,0 +1,72 @@
+//! The closed sets of condition types and reasons. They are part of the API: a name, once released, stays.
+
+/// Declares an enum whose variants are spelled in the API as in the code.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)+
+        }
+
+        impl $name {
+            /// Every word, in the order of declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// Returns the word as the API spells it.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => stringify!($variant),)+
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(word: $name) -> Self {
+                word.as_str().to_owned()
+            }
+        }
+    };
+}
+
+words! {
+    /// Types of condition that we write.
+    ConditionType {
+        /// The object can be used as written.
+        Ready,
+        /// Only a change of the spec helps. Exists only while true.
+        Stalled,
+    }
+}
+
+words! {
+    /// Why a condition of a `ClusterImagePolicy` is as it is.
+    PolicyReason {
+        /// Every part of the policy can be used.
+        Compiled,
+        /// A part of the policy cannot be used; the policy denies, or warns about, what only that part could
+        /// admit.
+        NotCompiled,
+    }
+}
+
+words! {
+    /// Why a condition of a `TrustRoot` is as it is.
+    TrustRootReason {
+        /// The keys of the spec are loaded, those that can be used at least.
+        Loaded,
+        /// The spec contradicts itself or cannot be decoded.
+        InvalidSpec,
+        /// The source holds no key that verification can use.
+        NoUsableKeys,
+        /// The source is of a kind that this version does not load.
+        UnsupportedSource,
+    }
+}
