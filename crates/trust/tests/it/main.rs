@@ -1,0 +1,9 @@
+//! Trust material from sources, as its users see it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests, and what they are built from")]
+
+mod fingerprints;
+mod problems;
+mod properties;
+mod public_good;
+mod support;
+mod trusted_root_json;
