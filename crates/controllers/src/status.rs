@@ -1,0 +1,73 @@
+//! What the reconcilers of both kinds have in common: conditions, and the difference that is worth a write.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde::Serialize;
+use serde_json::{Value, json};
+use trustwright_api::v1alpha1::{Condition, ConditionStatus, ConditionType, set_condition};
+
+/// Longest condition message, in characters.
+const MAX_MESSAGE: usize = 2_000;
+
+/// What was found about an object, in the words of its `Ready` condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) ready: bool,
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+}
+
+/// The conditions that we own, given what the object has. `Stalled` says that only a change of the spec
+/// helps; tools that read kstatus would wait for ever without it.
+pub(crate) fn conditions(
+    previous: &[Condition],
+    finding: &Finding,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let message: String = finding.message.chars().take(MAX_MESSAGE).collect();
+    let condition = |type_: ConditionType, met: bool| {
+        Condition::new(type_, ConditionStatus::from(met), finding.reason)
+            .with_message(message.clone())
+            .with_observed_generation(generation)
+    };
+    let mut new = vec![condition(ConditionType::Ready, finding.ready)];
+    if !finding.ready {
+        new.push(condition(ConditionType::Stalled, true));
+    }
+    new.into_iter()
+        .filter_map(|condition| {
+            let type_ = condition.type_.clone();
+            let updated = set_condition(previous, condition, &Time(now)).conditions;
+            updated.into_iter().find(|condition| condition.type_ == type_)
+        })
+        .collect()
+}
+
+/// The part of `status` to apply, or `None` where the object has it already.
+///
+/// `previous` is the object's status as read. Fields in `owned` and conditions of our types are compared;
+/// whatever else stands there is another writer's.
+pub(crate) fn difference(previous: &Value, desired: &impl Serialize, owned: &[&str]) -> Option<Value> {
+    let desired = serde_json::to_value(desired).ok()?;
+    let ours = |status: &Value| {
+        let types = [ConditionType::Ready.as_str(), ConditionType::Stalled.as_str()];
+        let mut conditions: Vec<Value> = status
+            .get("conditions")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter(|condition| condition.get("type").and_then(Value::as_str).is_some_and(|t| types.contains(&t)))
+            .cloned()
+            .collect();
+        conditions.sort_by_key(|condition| condition["type"].as_str().unwrap_or_default().to_owned());
+        for condition in &mut conditions {
+            if let Some(condition) = condition.as_object_mut() {
+                condition.remove("lastTransitionTime");
+            }
+        }
+        let fields: Vec<&Value> = owned.iter().map(|field| status.get(*field).unwrap_or(&Value::Null)).collect();
+        json!([conditions, fields])
+    };
+    (ours(previous) != ours(&desired)).then_some(desired)
+}
