@@ -170,7 +170,9 @@ impl FromStr for ImageRef {
             _ => (name, None),
         };
         let tag_is_good = tag.is_none_or(|tag| {
+            // `.` and `..` would let a URL name another path than the one judged.
             (1..=128).contains(&tag.len())
+                && !matches!(tag, "." | "..")
                 && tag.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
         });
         if !tag_is_good {
@@ -231,6 +233,8 @@ mod tests {
             "ghcr.io/./b",
             "ghcr.io/a:tag@sha256:00",
             "ghcr.io/a:",
+            "ghcr.io/a:.",
+            "ghcr.io/a:..",
             "host:port/a",
             "user@ghcr.io/a",
             "ghcr.io/a%2f..",

@@ -1,0 +1,39 @@
+//! A read-only client of OCI registries for callers that serve many tenants.
+//!
+//! It resolves tags, and reads manifests, blobs and referrers (OCI distribution specification 1.1). Every
+//! call takes the credential to use and the deadline to keep; every body has a size limit; every digest that
+//! is known is checked over every byte.
+//!
+//! ```text
+//! Client ── resolve · manifest · blob · referrers      what is asked, what an answer must look like
+//!   Exchange ── 401 → token, redirects                 who may see which credential
+//!     Wire ── time limits, retries, https or http      one HTTP request
+//!       address ── DNS                                 where a connection may go
+//! ```
+//!
+//! What it refuses to do:
+//! - to use one caller's credential or token for another, or to send either to another host than the
+//!   registry and the token service that it names;
+//! - to connect to a link-local address, where clouds serve their machine credentials;
+//! - to speak plain HTTP with any host that is not local (see [`PlainHttp`]);
+//! - to quote a registry's body, or a credential, in an error.
+
+mod address;
+mod auth;
+mod body;
+mod client;
+mod config;
+mod content;
+mod credential;
+mod error;
+mod exchange;
+mod memory;
+mod metrics;
+mod wire;
+
+pub use client::{Client, Manifest, Reference, Referrers, ReferrersSource};
+pub use config::{BuildError, ClientConfig, Limits, PlainHttp, Proxies, Retries, Timeouts};
+pub use content::{Descriptor, ImageManifest, Index};
+pub use credential::Credential;
+pub use error::{Answer, Error, Invalid, Object, Outage, Refusal, Request};
+pub use metrics::{Metrics, Operation, Outcome};

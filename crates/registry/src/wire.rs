@@ -1,0 +1,128 @@
+//! One HTTP request: where it may go, how long it may take, how often it is repeated.
+
+mod failure;
+mod retry;
+mod scheme;
+
+use std::sync::Arc;
+
+use reqwest::{Certificate, Response, redirect};
+use tokio::time::{Instant, sleep, timeout_at};
+
+pub(crate) use self::failure::Failure;
+use crate::{
+    address::{self, Resolver},
+    config::{BuildError, ClientConfig, PlainHttp, Proxies, Retries, Timeouts},
+    error::Refusal,
+    memory::Memory,
+    metrics::{Counters, Operation, Outcome},
+};
+
+/// The connections of a client.
+pub(crate) struct Wire {
+    http: reqwest::Client,
+    timeouts: Timeouts,
+    retries: Retries,
+    plain_http: PlainHttp,
+    schemes: Memory<String, scheme::Scheme>,
+    counters: Arc<Counters>,
+}
+
+impl Wire {
+    pub(crate) fn new(config: &ClientConfig, counters: Arc<Counters>) -> Result<Self, BuildError> {
+        let mut roots = Vec::new();
+        for (index, pem) in config.extra_roots.iter().enumerate() {
+            let found = Certificate::from_pem_bundle(pem.as_bytes()).unwrap_or_default();
+            if found.is_empty() {
+                return Err(BuildError::ExtraRoot { index });
+            }
+            roots.extend(found);
+        }
+        let mut builder = reqwest::Client::builder()
+            .user_agent(&config.user_agent)
+            .connect_timeout(config.timeouts.connect)
+            .dns_resolver(Resolver)
+            // Redirects are followed by `Exchange`, which knows what a credential is for.
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .tls_certs_merge(roots);
+        if config.proxies == Proxies::None {
+            builder = builder.no_proxy();
+        }
+        let http = builder.build().map_err(|error| BuildError::Http(failure::root_cause(&error)))?;
+        Ok(Self {
+            http,
+            timeouts: config.timeouts,
+            retries: config.retries,
+            plain_http: config.plain_http,
+            schemes: Memory::new(config.limits.memory),
+            counters,
+        })
+    }
+
+    /// Sends a request, again where it fails in a way that may pass, and returns the last answer, of whatever
+    /// status. With `any_scheme`, a local host is spoken to in the scheme that it speaks.
+    pub(crate) async fn send(
+        &self,
+        operation: Operation,
+        request: reqwest::Request,
+        any_scheme: bool,
+        deadline: Instant,
+    ) -> Result<Response, Failure> {
+        let mut attempt = 0;
+        loop {
+            let Some(again) = request.try_clone() else {
+                return self.once(operation, request, deadline).await;
+            };
+            let result = if any_scheme && self.may_be_plain(again.url()) {
+                self.once_in_either_scheme(operation, again, deadline).await
+            } else {
+                self.once(operation, again, deadline).await
+            };
+            let Some(pause) = retry::pause(self.retries, attempt, &result) else { return result };
+            if Instant::now() + pause >= deadline {
+                return result;
+            }
+            drop(result);
+            sleep(pause).await;
+            attempt += 1;
+        }
+    }
+
+    async fn once(
+        &self,
+        operation: Operation,
+        request: reqwest::Request,
+        deadline: Instant,
+    ) -> Result<Response, Failure> {
+        let url = request.url();
+        let refusal = if address::names_refused_address(url) {
+            Some(Refusal::LinkLocal)
+        } else if url.scheme() != "https" && !self.may_be_plain(url) {
+            Some(Refusal::PlainHttp)
+        } else {
+            None
+        };
+        if let Some(refusal) = refusal {
+            self.counters.add(operation, Outcome::Refused);
+            return Err(Failure::Refused(refusal));
+        }
+        let until = deadline.min(Instant::now() + self.timeouts.request);
+        let result = match timeout_at(until, self.http.execute(request)).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(Failure::of(&error)),
+            Err(_) => Err(Failure::Timeout),
+        };
+        let outcome = match &result {
+            Ok(response) => Outcome::of_status(response.status().as_u16()),
+            Err(failure) => failure.outcome(),
+        };
+        self.counters.add(operation, outcome);
+        tracing::debug!(operation = operation.as_str(), outcome = outcome.as_str(), "registry request");
+        result
+    }
+
+    fn may_be_plain(&self, url: &url::Url) -> bool {
+        self.plain_http == PlainHttp::LocalHosts && address::is_local(url)
+    }
+}
