@@ -160,6 +160,10 @@ impl<K: Injectable> Injector<K> {
         let (kind, object) = (kind.as_ref(), self.name.as_str());
         match outcome {
             Outcome::Missing => tracing::warn!(kind, object, "Object that needs caBundle does not exist"),
+            // A CRD that converts without a webhook, as ours does, has nothing to inject.
+            Outcome::NotOurs if kind == "CustomResourceDefinition" => {
+                tracing::debug!(kind, object, "No webhook to inject a bundle into");
+            }
             Outcome::NotOurs => {
                 tracing::warn!(kind, object, service = %self.service, "Object has no webhook of our Service");
             }

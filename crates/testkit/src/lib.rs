@@ -17,14 +17,17 @@
 
 pub mod certs;
 pub mod control_plane;
+pub mod operator;
 pub mod private_sigstore;
 pub mod process;
+pub mod public_good;
 pub mod registry;
 pub mod run_dir;
 pub mod signer;
 pub mod tools;
 
 pub use control_plane::{ControlPlane, shared};
+pub use operator::{Operator, OperatorOptions};
 pub use private_sigstore::PrivateSigstore;
 pub use registry::{Image, Registry};
 pub use signer::{KeyKind, Signer};

@@ -123,7 +123,9 @@ pub enum KeyError {
     #[error("PEM block is {0:?}, expected \"PUBLIC KEY\" or \"RSA PUBLIC KEY\"")]
     WrongBlock(String),
     /// The key is of a kind or size that nothing here verifies.
-    #[error("unsupported public key, expected ECDSA on P-256, P-384 or P-521, RSA of 2048 to 8192 bits, or Ed25519")]
+    #[error(
+        "unsupported public key, expected ECDSA on P-256, P-384 or P-521, RSA of 2048 to 8192 bits, or Ed25519"
+    )]
     Unsupported,
     /// The key cannot be combined with the hash that the policy names.
     #[error("a key of kind {} cannot be used with {hash}", algorithm.as_str())]
@@ -149,11 +151,8 @@ impl PublicKey {
     /// With `hash` unset, a signature may use SHA-256 (what cosign signs with) or the hash that Sigstore's
     /// algorithm registry pairs with the key (what bundles use); with `hash` set, only that one.
     pub fn from_pem(pem: &str, hash: Option<HashAlgorithm>) -> Result<Self, KeyError> {
-        let block = pem::parse_many(pem)
-            .map_err(|_| KeyError::NotPem)?
-            .into_iter()
-            .next()
-            .ok_or(KeyError::NotPem)?;
+        let block =
+            pem::parse_many(pem).map_err(|_| KeyError::NotPem)?.into_iter().next().ok_or(KeyError::NotPem)?;
         if !matches!(block.tag(), "PUBLIC KEY" | "RSA PUBLIC KEY") {
             return Err(KeyError::WrongBlock(block.tag().chars().take(40).collect()));
         }
@@ -186,7 +185,7 @@ impl PublicKey {
         self.algorithm
     }
 
-    /// SHA-256 over the key's DER-encoded SubjectPublicKeyInfo.
+    /// SHA-256 over the key's DER-encoded `SubjectPublicKeyInfo`.
     pub const fn fingerprint(&self) -> Digest {
         self.fingerprint
     }
@@ -211,8 +210,8 @@ impl PublicKey {
 #[cfg(test)]
 mod tests {
     use rcgen::{
-        KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA512, PKCS_ED25519, PKCS_RSA_SHA256,
-        PublicKeyData as _, SigningKey as _,
+        KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA512, PKCS_ED25519,
+        PKCS_RSA_SHA256, PublicKeyData as _, SigningKey as _,
     };
 
     use super::*;

@@ -9,5 +9,5 @@ mod evidence;
 mod key;
 mod statement;
 
-pub use evidence::{Evidence, Facts, Form, Refusal, check};
+pub use evidence::{Evidence, Facts, Form, Refusal, Signature, check};
 pub use key::{HashAlgorithm, KeyAlgorithm, KeyError, PublicKey, UnknownHashAlgorithm};

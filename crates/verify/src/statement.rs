@@ -39,7 +39,7 @@ pub(crate) enum ClaimError {
 /// Checks that a simple-signing payload is a signature of `image`.
 pub(crate) fn simple_signing(payload: &[u8], image: &Digest) -> Result<(), ClaimError> {
     let document: SimpleSigning =
-        serde_json::from_slice(payload).map_err(|error| ClaimError::Unreadable(error.to_string()))?;
+        serde_json::from_slice(payload).map_err(|error| ClaimError::Unreadable(short(&error.to_string())))?;
     if document.critical.r#type != SIMPLE_SIGNING_TYPE {
         return Err(ClaimError::Type(short(&document.critical.r#type)));
     }
@@ -52,7 +52,7 @@ pub(crate) fn simple_signing(payload: &[u8], image: &Digest) -> Result<(), Claim
 #[derive(Deserialize)]
 struct Statement {
     #[serde(rename = "_type")]
-    statement_type: String,
+    kind: String,
     #[serde(rename = "predicateType")]
     predicate_type: String,
     subject: Vec<Subject>,
@@ -66,9 +66,9 @@ struct Subject {
 /// Checks that an in-toto statement is cosign's signature of `image` (and not some attestation about it).
 pub(crate) fn sign_statement(payload: &[u8], image: &Digest) -> Result<(), ClaimError> {
     let statement: Statement =
-        serde_json::from_slice(payload).map_err(|error| ClaimError::Unreadable(error.to_string()))?;
-    if !statement.statement_type.starts_with("https://in-toto.io/Statement/v") {
-        return Err(ClaimError::Type(short(&statement.statement_type)));
+        serde_json::from_slice(payload).map_err(|error| ClaimError::Unreadable(short(&error.to_string())))?;
+    if !statement.kind.starts_with("https://in-toto.io/Statement/v") {
+        return Err(ClaimError::Type(short(&statement.kind)));
     }
     if statement.predicate_type != SIGN_PREDICATE_TYPE {
         return Err(ClaimError::Type(short(&statement.predicate_type)));

@@ -1,10 +1,14 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, SigningKey as _};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, SigningKey as _};
 use serde_json::{Value, json};
 use sigstore_verify::types::dsse::pae;
 use trustwright_core::Digest;
 
 use super::*;
+
+fn check(evidence: &Evidence, image: &Digest, key: &PublicKey) -> Result<Facts, Refusal> {
+    super::check(&evidence.clone().read()?, image, key)
+}
 
 const IMAGE: Digest = Digest::from_bytes([7; 32]);
 const OTHER: Digest = Digest::from_bytes([8; 32]);
@@ -30,14 +34,14 @@ impl Signer {
     fn dsse(&self, payload_type: &str, payload: &Value) -> Evidence {
         let payload = serde_json::to_vec(payload).unwrap();
         let signature = self.pair.sign(&pae(payload_type, &payload)).unwrap();
-        self.bundle(&json!({"dsseEnvelope": {
+        Self::bundle(&json!({"dsseEnvelope": {
             "payloadType": payload_type,
             "payload": STANDARD.encode(payload),
             "signatures": [{"sig": STANDARD.encode(signature)}],
         }}))
     }
 
-    fn bundle(&self, content: &Value) -> Evidence {
+    fn bundle(content: &Value) -> Evidence {
         let mut bundle = json!({
             "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
             "verificationMaterial": {"publicKey": {"hint": "h"}},
@@ -64,8 +68,6 @@ fn statement(image: &Digest) -> Value {
     })
 }
 
-const IN_TOTO: &str = "application/vnd.in-toto+json";
-
 #[test]
 fn each_form_verifies_for_its_image_and_its_key() {
     let signer = Signer::new();
@@ -78,7 +80,7 @@ fn each_form_verifies_for_its_image_and_its_key() {
     for (evidence, form) in [
         (signer.legacy(&simple(&image)), Form::Legacy),
         (signer.dsse(IN_TOTO, &statement(&image)), Form::Bundle),
-        (signer.bundle(&json!({"messageSignature": {"signature": message}})), Form::Bundle),
+        (Signer::bundle(&json!({"messageSignature": {"signature": message}})), Form::Bundle),
     ] {
         let facts = check(&evidence, &image, &signer.key).unwrap();
         assert_eq!(facts, Facts { form, key: signer.key.fingerprint() });
@@ -109,7 +111,8 @@ fn a_good_signature_over_something_else_is_no_image_signature() {
     for (evidence, found) in [
         (signer.legacy(&with(simple(&IMAGE), "/critical/type", "atomic container signature")), "atomic"),
         (
-            signer.dsse(IN_TOTO, &with(statement(&IMAGE), "/predicateType", "https://slsa.dev/provenance/v1")),
+            signer
+                .dsse(IN_TOTO, &with(statement(&IMAGE), "/predicateType", "https://slsa.dev/provenance/v1")),
             "provenance",
         ),
         (signer.dsse(IN_TOTO, &with(statement(&IMAGE), "/_type", "https://example.com/x")), "example"),
@@ -131,10 +134,35 @@ fn damaged_evidence_is_refused_and_never_panics() {
         Evidence::Bundle(b"{}".to_vec()),
         Evidence::Bundle(vec![0xff, 0xfe]),
         Evidence::Bundle(vec![b'['; 100_000]),
-        signer.bundle(&json!({"dsseEnvelope": {"payloadType": IN_TOTO, "payload": "", "signatures": []}})),
-        signer.bundle(&json!({"messageSignature": {"signature": ""}})),
-        signer.bundle(&json!({})),
+        Signer::bundle(&json!({"dsseEnvelope": {"payloadType": IN_TOTO, "payload": "", "signatures": []}})),
+        Signer::bundle(&json!({"messageSignature": {"signature": ""}})),
+        Signer::bundle(&json!({})),
     ] {
         assert!(check(&evidence, &IMAGE, &signer.key).is_err());
     }
+}
+
+#[test]
+fn what_nobody_has_signed_is_never_quoted() {
+    let quoted = "internal-secret-text";
+    for evidence in [
+        Evidence::Legacy { payload: b"{}".to_vec(), signature: format!("!{quoted}") },
+        Evidence::Bundle(serde_json::to_vec(&json!(quoted)).unwrap()),
+        Evidence::Bundle(serde_json::to_vec(&json!({"mediaType": quoted})).unwrap()),
+        Signer::new().dsse(quoted, &json!(quoted)),
+    ] {
+        let refusal = check(&evidence, &IMAGE, &Signer::new().key).unwrap_err();
+        assert!(!format!("{refusal} {refusal:?}").contains(quoted), "{refusal}");
+    }
+}
+
+#[test]
+fn an_ed25519_bundle_verifies_in_plain_ed25519_only() {
+    let pair = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+    let key = PublicKey::from_pem(&pair.public_key_pem(), None).unwrap();
+    let signer = Signer { pair, key };
+    let bundle = signer.dsse(IN_TOTO, &statement(&IMAGE));
+    assert!(check(&bundle, &IMAGE, &signer.key).is_ok());
+    let of_another = Signer::new().dsse(IN_TOTO, &statement(&IMAGE));
+    assert_eq!(check(&of_another, &IMAGE, &signer.key), Err(Refusal::NotPlainEd25519));
 }

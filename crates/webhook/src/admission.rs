@@ -1,0 +1,84 @@
+//! `/validations`: the images of a workload, judged.
+
+use std::collections::BTreeMap;
+
+use kube::core::admission::AdmissionResponse;
+use serde_json::Value;
+use tokio::time::Instant;
+use trustwright_core::{Decision, Verdict};
+use trustwright_engine::ImageField;
+use trustwright_policy::Workload;
+
+use crate::{
+    App, message,
+    review::{self, Request},
+    skip,
+    workload::{self, Image},
+};
+
+/// Judges the request's object.
+pub(crate) async fn validate(app: &App, request: &Request, deadline: Instant) -> AdmissionResponse {
+    let response = AdmissionResponse::from(request);
+    if skip::needs_no_verdict(request) {
+        return response;
+    }
+    let images = match images(request) {
+        Ok(images) => images,
+        Err(error) => return review::deny(response, &format!("decoding request failed: {error}")),
+    };
+    let labels = request.object.as_ref().and_then(|object| object.metadata.labels.clone()).unwrap_or_default();
+    let verdict = judge(app, request, &labels, images, deadline).await;
+    app.metrics.judged(&verdict);
+    log(request, &verdict);
+    message::respond(response, &verdict)
+}
+
+async fn judge(
+    app: &App,
+    request: &Request,
+    labels: &BTreeMap<String, String>,
+    images: Vec<Image>,
+    deadline: Instant,
+) -> Verdict {
+    let workload = Workload {
+        group: &request.resource.group,
+        version: &request.resource.version,
+        resource: &request.resource.resource,
+        labels,
+    };
+    let fields: Vec<ImageField> = images.into_iter().map(|image| image.field).collect();
+    let snapshot = app.snapshot.load_full();
+    app.engine.judge(&snapshot, &workload, &fields, deadline).await
+}
+
+/// The images of the request's object; the error is fit for a person.
+pub(crate) fn images(request: &Request) -> Result<Vec<Image>, String> {
+    let object = request.object.as_ref().ok_or("AdmissionReview.request.object is missing")?;
+    let body: &Value = &object.data;
+    workload::images(&request.kind.group, &request.kind.version, &request.kind.kind, body)
+}
+
+fn log(request: &Request, verdict: &Verdict) {
+    let decision = verdict.decision();
+    let reason = match verdict {
+        Verdict::Allow => "",
+        Verdict::Warn(findings) | Verdict::Deny { findings, .. } => findings.first().causes.first().reason.as_str(),
+    };
+    let namespace = request.namespace.as_deref().unwrap_or_default();
+    if decision == Decision::Allow {
+        tracing::debug!(
+            request.uid, kind = request.kind.kind, namespace, name = request.name, "Admitted"
+        );
+    } else {
+        tracing::info!(
+            request.uid,
+            kind = request.kind.kind,
+            namespace,
+            name = request.name,
+            decision = decision.as_str(),
+            reason,
+            dry_run = request.dry_run,
+            "Not simply admitted"
+        );
+    }
+}

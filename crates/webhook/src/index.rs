@@ -1,0 +1,134 @@
+//! From watch events to snapshots: synchronous, and without a client.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use kube::core::DynamicObject;
+use trustwright_api::v1alpha1::ClusterImagePolicySpec;
+use trustwright_policy::{Policy, Settings, Snapshot, compile};
+
+/// Every `ClusterImagePolicy`, compiled.
+///
+/// While a new list is being read, the old one stays in force, so that a lost watch never leaves a moment
+/// without policies.
+#[derive(Debug, Default)]
+pub struct Index {
+    policies: BTreeMap<String, Compiled>,
+    /// The list being read, between its start and its end.
+    incoming: Option<BTreeMap<String, Compiled>>,
+    settings: Settings,
+}
+
+#[derive(Debug, Clone)]
+struct Compiled {
+    /// What the compiled policy was made from; an event that changes neither needs no work.
+    version: (Option<String>, Option<i64>),
+    policy: Arc<Policy>,
+}
+
+impl Index {
+    /// A new list begins.
+    pub fn begin_list(&mut self) {
+        self.incoming = Some(BTreeMap::new());
+    }
+
+    /// The list ended: it replaces what was known.
+    pub fn end_list(&mut self) {
+        if let Some(incoming) = self.incoming.take() {
+            self.policies = incoming;
+        }
+    }
+
+    /// A policy as it is now.
+    pub fn apply(&mut self, object: &DynamicObject) {
+        let name = object.metadata.name.clone().unwrap_or_default();
+        let version = (object.metadata.uid.clone(), object.metadata.generation);
+        let known = self.policies.get(&name).filter(|known| known.version == version && version.1.is_some());
+        let compiled = match known {
+            Some(known) => known.clone(),
+            None => Compiled { version, policy: Arc::new(compile_object(&name, object)) },
+        };
+        self.incoming.as_mut().unwrap_or(&mut self.policies).insert(name, compiled);
+    }
+
+    /// A policy that is gone.
+    pub fn delete(&mut self, object: &DynamicObject) {
+        if let Some(name) = &object.metadata.name {
+            self.incoming.as_mut().unwrap_or(&mut self.policies).remove(name);
+        }
+    }
+
+    /// What is known now, as a value.
+    pub fn snapshot(&self) -> Snapshot {
+        let policies =
+            self.policies.iter().map(|(name, compiled)| (name.clone(), compiled.policy.clone())).collect();
+        Snapshot { policies, settings: self.settings }
+    }
+}
+
+/// An object whose spec does not decode is a policy that denies everything: it may match anything.
+fn compile_object(name: &str, object: &DynamicObject) -> Policy {
+    let spec = object.data.get("spec").cloned().unwrap_or_default();
+    match serde_json::from_value::<Option<ClusterImagePolicySpec>>(spec) {
+        Ok(spec) => compile(name, &spec.unwrap_or_default()),
+        Err(error) => Policy::unreadable(name, format!("cannot be decoded: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn policy(name: &str, generation: i64, spec: &Value) -> DynamicObject {
+        serde_json::from_value(json!({
+            "apiVersion": "policy.sigstore.dev/v1alpha1", "kind": "ClusterImagePolicy",
+            "metadata": {"name": name, "uid": name, "generation": generation}, "spec": spec,
+        }))
+        .unwrap()
+    }
+
+    fn names(index: &Index) -> Vec<String> {
+        index.snapshot().policies.into_keys().collect()
+    }
+
+    #[test]
+    fn a_new_list_replaces_the_old_one_only_when_it_is_whole() {
+        let mut index = Index::default();
+        index.begin_list();
+        index.apply(&policy("a", 1, &json!({})));
+        assert_eq!(names(&index), Vec::<String>::new());
+        index.end_list();
+        assert_eq!(names(&index), ["a"]);
+        index.begin_list();
+        index.apply(&policy("b", 1, &json!({})));
+        assert_eq!(names(&index), ["a"]);
+        index.end_list();
+        assert_eq!(names(&index), ["b"]);
+        index.delete(&policy("b", 1, &json!({})));
+        assert_eq!(names(&index), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_policy_is_compiled_again_when_its_generation_or_uid_changes_only() {
+        let mut index = Index::default();
+        index.apply(&policy("a", 1, &json!({"mode": "warn"})));
+        let first = index.snapshot().policies["a"].clone();
+        index.apply(&policy("a", 1, &json!({"mode": "warn"})));
+        assert!(Arc::ptr_eq(&first, &index.snapshot().policies["a"]));
+        index.apply(&policy("a", 2, &json!({"mode": "enforce"})));
+        assert!(!Arc::ptr_eq(&first, &index.snapshot().policies["a"]));
+        assert_eq!(index.snapshot().policies["a"].mode, trustwright_policy::Mode::Enforce);
+    }
+
+    #[test]
+    fn an_object_that_does_not_decode_is_a_policy_that_denies_everything() {
+        let mut index = Index::default();
+        for (name, spec) in [("type", json!({"images": "x"})), ("no-object", json!(3)), ("null", Value::Null)] {
+            index.apply(&policy(name, 1, &spec));
+            let compiled = index.snapshot().policies[name].clone();
+            assert_eq!(compiled.images, trustwright_policy::Images::Every, "{name}");
+            assert!(!compiled.problems.is_empty(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The admission webhooks: workloads checked against policies, policies checked against the API.
+//!
+//! ```text
+//! AdmissionReview ──review──▶ request ──skip?──▶ images ──engine + snapshot──▶ Verdict ──message──▶ response
+//! watch of ClusterImagePolicy ──index──▶ Snapshot (swapped whole)
+//! ```
+//!
+//! # Guarantees
+//!
+//! * No error path admits: what cannot be decoded, judged in time, or judged at all is denied. A panic denies
+//!   the request it happens in and the next one is served.
+//! * A request sees one snapshot from its first to its last image.
+
+mod admission;
+mod conversion;
+mod deadline;
+mod guard;
+mod index;
+mod message;
+mod metrics;
+mod mutation;
+mod objects;
+mod review;
+mod router;
+mod skip;
+mod watch;
+mod workload;
+
+pub use index::Index;
+pub use metrics::Metrics;
+pub use router::{App, Limits, router};
+pub use watch::{Loaded, watch_policies};

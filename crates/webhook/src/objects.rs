@@ -1,0 +1,197 @@
+//! `/defaulting` and `/validating`: policies and trust roots as they are written.
+
+use kube::core::admission::{AdmissionResponse, Operation};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use trustwright_api::{
+    FieldErrors, ValidationSettings, default_cluster_image_policy, default_trust_root,
+    v1alpha1::{ClusterImagePolicySpec, TrustRootSpec},
+    validate_cluster_image_policy, validate_trust_root,
+};
+use trustwright_policy::compile;
+
+use crate::{
+    mutation::with_patch,
+    review::{self, Request},
+};
+
+/// Fills in the defaults of the API.
+pub(crate) fn default(request: &Request) -> AdmissionResponse {
+    let response = AdmissionResponse::from(request);
+    if is_none_of_ours(request) {
+        return response;
+    }
+    let operations = match request.kind.kind.as_str() {
+        "ClusterImagePolicy" => additions(request, default_cluster_image_policy),
+        "TrustRoot" => additions(request, default_trust_root),
+        kind => Err(format!("unhandled kind: {}", group_version_kind(request, kind))),
+    };
+    match operations {
+        Ok(operations) => with_patch(response, operations),
+        Err(error) => review::deny(response, &format!("mutation failed: {error}")),
+    }
+}
+
+/// Checks what the schema cannot, with the texts that the field knows.
+pub(crate) fn validate(namespace: &str, request: &Request) -> AdmissionResponse {
+    let response = AdmissionResponse::from(request);
+    if is_none_of_ours(request) {
+        return response;
+    }
+    let settings =
+        ValidationSettings { system_namespace: Some(namespace.to_owned()), ..ValidationSettings::default() };
+    let found = match request.kind.kind.as_str() {
+        "ClusterImagePolicy" => spec(request).map(|spec: ClusterImagePolicySpec| {
+            let errors = validate_cluster_image_policy(&spec, &settings);
+            let notes: Vec<String> = compile(&request.name, &spec)
+                .not_ready()
+                .map(|problem| format!("{problem}; images that only this could admit are denied"))
+                .collect();
+            (errors, notes)
+        }),
+        "TrustRoot" => spec(request).map(|spec: TrustRootSpec| (validate_trust_root(&spec), Vec::new())),
+        kind => Err(format!("unhandled kind: {}", group_version_kind(request, kind))),
+    };
+    match found {
+        Err(error) => review::deny(response, &format!("decoding request failed: {error}")),
+        Ok((errors, notes)) => answer(response, &errors, notes),
+    }
+}
+
+fn answer(response: AdmissionResponse, found: &FieldErrors, notes: Vec<String>) -> AdmissionResponse {
+    let errors = found.errors();
+    let warnings = found.warnings().merged().iter().map(ToString::to_string).collect::<Vec<_>>();
+    if errors.is_empty() {
+        return review::warn(response, warnings.into_iter().chain(notes));
+    }
+    review::warn(review::deny(response, &format!("validation failed: {}", errors.render())), warnings)
+}
+
+/// Deletions, status writes and objects on their way out pass: nothing here may keep them from going.
+fn is_none_of_ours(request: &Request) -> bool {
+    matches!(request.operation, Operation::Delete | Operation::Connect)
+        || request.sub_resource.is_some()
+        || request.object.as_ref().is_some_and(|object| object.metadata.deletion_timestamp.is_some())
+}
+
+fn spec<T: DeserializeOwned + Default>(request: &Request) -> Result<T, String> {
+    let object = request.object.as_ref().ok_or("AdmissionReview.request.object is missing")?;
+    match object.data.get("spec") {
+        None | Some(Value::Null) => Ok(T::default()),
+        Some(spec) => T::deserialize(spec).map_err(|error| format!("spec: {error}")),
+    }
+}
+
+/// The JSON patch that adds what `default` adds to the spec.
+fn additions<T>(request: &Request, default: impl Fn(&mut T)) -> Result<Vec<Value>, String>
+where
+    T: DeserializeOwned + Default + serde::Serialize,
+{
+    let mut value: T = spec(request)?;
+    let written = |value: &T| serde_json::to_value(value).map_err(|error| error.to_string());
+    let before = written(&value)?;
+    default(&mut value);
+    let patch = json_patch::diff(&before, &written(&value)?);
+    // Where there is no spec at all there is nothing to add to; validation refuses it.
+    if request.object.as_ref().is_none_or(|object| !object.data.get("spec").is_some_and(Value::is_object)) {
+        return Ok(Vec::new());
+    }
+    let operations = serde_json::to_value(patch).map_err(|error| error.to_string())?;
+    let Value::Array(mut operations) = operations else { return Ok(Vec::new()) };
+    for operation in &mut operations {
+        let below = operation.get("path").and_then(Value::as_str).unwrap_or_default();
+        operation["path"] = Value::from(format!("/spec{below}"));
+        // Also where the field is there and empty; in a patch, adding replaces.
+        operation["op"] = Value::from("add");
+    }
+    Ok(operations)
+}
+
+fn group_version_kind(request: &Request, kind: &str) -> String {
+    format!("{}/{}, Kind={kind}", request.kind.group, request.kind.version)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn request(kind: &str, spec: &Value) -> Request {
+        serde_json::from_value(json!({
+            "uid": "u", "operation": "CREATE", "userInfo": {}, "name": "n",
+            "kind": {"group": "policy.sigstore.dev", "version": "v1alpha1", "kind": kind},
+            "resource": {"group": "policy.sigstore.dev", "version": "v1alpha1", "resource": "x"},
+            "object": {"apiVersion": "policy.sigstore.dev/v1alpha1", "kind": kind, "metadata": {"name": "n"},
+                "spec": spec},
+        }))
+        .unwrap()
+    }
+
+    fn defaulted(kind: &str, spec: &Value) -> Value {
+        let response = default(&request(kind, spec));
+        let mut object = json!({"spec": spec});
+        if let Some(patch) = response.patch {
+            let patch: json_patch::Patch = serde_json::from_slice(&patch).unwrap();
+            json_patch::patch(&mut object, &patch).unwrap();
+        }
+        object["spec"].clone()
+    }
+
+    #[test]
+    fn defaults_are_added_and_nothing_else_is_touched() {
+        assert_eq!(
+            defaulted(
+                "ClusterImagePolicy",
+                &json!({"mode": "", "unknown": [1], "images": [{"glob": "**"}],
+                    "authorities": [{"name": "", "keyless": {"identities": []}}, {"static": {"action": "pass"}}]})
+            ),
+            json!({"mode": "enforce", "unknown": [1], "images": [{"glob": "**"}], "authorities": [
+                {"name": "authority-0", "keyless": {"identities": [], "url": "https://fulcio.sigstore.dev"}},
+                {"name": "authority-1", "static": {"action": "pass"}}]})
+        );
+        let complete = json!({"mode": "warn", "images": [], "authorities": []});
+        assert!(default(&request("ClusterImagePolicy", &complete)).patch.is_none());
+        assert_eq!(
+            defaulted("TrustRoot", &json!({"remote": {"mirror": "https://m"}})),
+            json!({"remote": {"mirror": "https://m", "targets": "targets"}})
+        );
+    }
+
+    #[test]
+    fn a_bad_policy_is_refused_with_field_and_cause_and_its_neighbour_is_not() {
+        let policy = |glob: &str| {
+            json!({"mode": "enforce", "images": [{"glob": glob}],
+                "authorities": [{"name": "a", "static": {"action": "pass"}}]})
+        };
+        assert!(validate("ns", &request("ClusterImagePolicy", &policy("ghcr.io/**"))).allowed);
+        let response = validate("ns", &request("ClusterImagePolicy", &policy("$FOO*")));
+        assert!(!response.allowed);
+        assert_eq!(
+            response.result.message,
+            "validation failed: invalid value: $FOO*: spec.images[0].glob\nglob is invalid: invalid glob \"$FOO*\""
+        );
+    }
+
+    #[test]
+    fn an_authority_of_a_later_version_is_admitted_with_a_warning_that_says_so() {
+        let keyless = json!({"mode": "enforce", "images": [{"glob": "**"}], "authorities": [{"name": "a",
+            "keyless": {"url": "https://fulcio.sigstore.dev", "identities": [{"issuer": "i", "subject": "s"}]}}]});
+        let response = validate("ns", &request("ClusterImagePolicy", &keyless));
+        assert!(response.allowed, "{}", response.result.message);
+        let warnings = response.warnings.unwrap();
+        assert!(warnings[0].starts_with("spec.authorities[0].keyless: keyless signatures are not verified"));
+    }
+
+    #[test]
+    fn wrong_types_and_unknown_kinds_are_refused_and_objects_on_their_way_out_pass() {
+        let response = validate("ns", &request("ClusterImagePolicy", &json!({"images": 3})));
+        assert!(response.result.message.starts_with("decoding request failed: spec: "), "{}", response.result.message);
+        assert!(!validate("ns", &request("Secret", &json!({}))).allowed);
+        assert!(!default(&request("Secret", &json!({}))).allowed);
+        let mut going = request("ClusterImagePolicy", &json!({"images": 3}));
+        going.object.as_mut().unwrap().metadata.deletion_timestamp =
+            serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
+        assert!(validate("ns", &going).allowed);
+    }
+}

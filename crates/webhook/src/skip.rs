@@ -1,0 +1,89 @@
+//! Requests that need no verdict.
+//!
+//! The webhook configurations leave most of them to the API server (`matchConditions`), so that they also pass
+//! while nobody answers here; the same rules stand in code for configurations that lack them.
+
+use kube::core::admission::Operation;
+use serde_json::Value;
+
+use crate::review::Request;
+
+/// Whether the request is none of the images' business: deletion, status, an object on its way out, or a
+/// scale-down that changes nothing else of the images.
+pub(crate) fn needs_no_verdict(request: &Request) -> bool {
+    if matches!(request.operation, Operation::Delete | Operation::Connect) {
+        return true;
+    }
+    if request.sub_resource.as_deref() == Some("status") {
+        return true;
+    }
+    let Some(object) = &request.object else { return false };
+    object.metadata.deletion_timestamp.is_some()
+        || request.old_object.as_ref().is_some_and(|old| {
+            request.operation == Operation::Update && scales_down_only(&request.kind.kind, &old.data, &object.data)
+        })
+}
+
+/// Fewer replicas, and the same pod template.
+fn scales_down_only(kind: &str, old: &Value, new: &Value) -> bool {
+    let replicas = |object: &Value| object.pointer("/spec/replicas").and_then(Value::as_i64);
+    let template = |object: &Value| object.pointer("/spec/template").cloned();
+    matches!(kind, "Deployment" | "ReplicaSet" | "StatefulSet")
+        && matches!((replicas(old), replicas(new)), (Some(old), Some(new)) if new < old)
+        && template(old).is_some()
+        && template(old) == template(new)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn request(change: impl FnOnce(&mut Value)) -> Request {
+        let object = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"},
+            "spec": {"replicas": 1, "template": {"spec": {"containers": [{"image": "a"}]}}}});
+        let mut old = object.clone();
+        old["spec"]["replicas"] = json!(2);
+        let mut request = json!({
+            "uid": "u", "operation": "UPDATE", "userInfo": {},
+            "kind": {"group": "apps", "version": "v1", "kind": "Deployment"},
+            "resource": {"group": "apps", "version": "v1", "resource": "deployments"},
+            "object": object, "oldObject": old,
+        });
+        change(&mut request);
+        serde_json::from_value(request).unwrap()
+    }
+
+    #[test]
+    fn scaling_down_passes_and_a_changed_template_in_the_same_request_does_not() {
+        assert!(needs_no_verdict(&request(|_| ())));
+        let image = "/oldObject/spec/template/spec/containers/0/image";
+        assert!(!needs_no_verdict(&request(|r| *r.pointer_mut(image).unwrap() = json!("b"))));
+        assert!(!needs_no_verdict(&request(|r| r["oldObject"]["spec"]["replicas"] = json!(1))));
+        assert!(!needs_no_verdict(&request(|r| r["oldObject"]["spec"]["replicas"] = json!(0))));
+        assert!(!needs_no_verdict(&request(|r| r["kind"]["kind"] = json!("DaemonSet"))));
+        assert!(!needs_no_verdict(&request(|r| r["operation"] = json!("CREATE"))));
+        assert!(!needs_no_verdict(&request(|r| r["oldObject"] = json!(null))));
+    }
+
+    #[test]
+    fn deletion_and_status_pass_and_creation_and_ephemeral_containers_do_not() {
+        let fresh = |r: &mut Value| r["oldObject"]["spec"]["replicas"] = json!(1);
+        assert!(!needs_no_verdict(&request(fresh)));
+        assert!(needs_no_verdict(&request(|r| {
+            fresh(r);
+            r["subResource"] = json!("status");
+        })));
+        assert!(!needs_no_verdict(&request(|r| {
+            fresh(r);
+            r["subResource"] = json!("ephemeralcontainers");
+        })));
+        assert!(needs_no_verdict(&request(|r| {
+            fresh(r);
+            r["object"]["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        })));
+        assert!(needs_no_verdict(&request(|r| r["operation"] = json!("DELETE"))));
+        assert!(!needs_no_verdict(&request(|r| r["object"] = json!(null))));
+    }
+}
