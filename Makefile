@@ -1,0 +1,47 @@
+.POSIX:
+
+# cargo decides what is up to date; nothing here is a file.
+.PHONY: help build test lint bench tools crds up demo down
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-6s  %s\n", $$1, $$2 }' Makefile
+
+build: ## Build the release binary, target/release/trustwright
+	@cargo build --release --package trustwright
+
+test: tools ## Run all tests; the first run builds a control plane
+	@cargo test --workspace
+
+lint: ## Check formatting, lints, generated files, the crates' table, licences
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets -- -D warnings
+	@cargo xtask crds --check
+	@cargo xtask check-deps
+	@if ! command -v cargo-deny >/dev/null; then \
+		echo "Not checked: licences, sources, advisories (cargo-deny is not installed)"; \
+	else \
+		cargo deny check bans licenses sources || exit 1; \
+		if [ -d "$${CARGO_HOME:-$$HOME/.cargo}/advisory-dbs" ]; then \
+			cargo deny check --disable-fetch advisories || exit 1; \
+		else \
+			echo "Not checked: advisories (no database; cargo deny fetch db gets it)"; \
+		fi; \
+	fi
+
+bench: build tools ## Measure speed and memory of the release binary
+	@cargo run --quiet --release --package xtask -- bench
+
+tools: ## Build the real parts that tests run on, into a cache outside of the tree
+	@cargo xtask tools
+
+crds: ## Write the CRD manifests from the types
+	@cargo xtask crds
+
+up: build ## Bring up a local cluster with Trustwright and leave it running
+	@cargo xtask up
+
+demo: build ## Show on a local cluster what is admitted, what is refused, and why
+	@cargo xtask demo
+
+down: ## End the local cluster
+	@cargo xtask down
