@@ -12,7 +12,7 @@ const HEADER: &str = "# Made by `cargo xtask crds` from crates/api. Do not edit.
 /// # Errors
 ///
 /// A file cannot be read or written, or (with `check`) differs from what the types say.
-pub fn run(check: bool) -> anyhow::Result<()> {
+pub(crate) fn run(check: bool) -> anyhow::Result<()> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds");
     for (name, manifest) in manifests()? {
         let path = directory.join(&name);

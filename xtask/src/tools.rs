@@ -7,7 +7,7 @@ use trustwright_testkit::tools::{self, Tool};
 
 /// Builds the tools called `names`, or all of them when there is no name, and returns the folder that holds
 /// them.
-pub fn run(names: &[String]) -> Result<PathBuf> {
+pub(crate) fn run(names: &[String]) -> Result<PathBuf> {
     if names.is_empty() {
         return tools::dir();
     }
