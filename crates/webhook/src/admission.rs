@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kube::core::admission::AdmissionResponse;
 use serde_json::Value;
 use tokio::time::Instant;
-use trustwright_core::{Decision, Verdict};
+use trustwright_core::{Decision, Reason, Verdict};
 use trustwright_engine::ImageField;
 use trustwright_policy::Workload;
 
@@ -24,9 +24,21 @@ pub(crate) async fn validate(app: &App, request: &Request, deadline: Instant) ->
     }
     let images = match images(request) {
         Ok(images) => images,
-        Err(error) => return review::deny(response, &format!("decoding request failed: {error}")),
+        Err(error) => {
+            app.metrics.refused(Reason::MalformedRequest);
+            return review::deny(response, &format!("decoding request failed: {error}"));
+        }
     };
-    let labels = request.object.as_ref().and_then(|object| object.metadata.labels.clone()).unwrap_or_default();
+    if images.is_empty() {
+        // The API server admits no pod without containers; a verdict on nothing would be consent to anything.
+        app.metrics.refused(Reason::MalformedRequest);
+        return review::deny(
+            response,
+            "decoding request failed: no container found, so there is nothing to judge",
+        );
+    }
+    let labels =
+        request.object.as_ref().and_then(|object| object.metadata.labels.clone()).unwrap_or_default();
     let verdict = judge(app, request, &labels, images, deadline).await;
     app.metrics.judged(&verdict);
     log(request, &verdict);
@@ -40,10 +52,12 @@ async fn judge(
     images: Vec<Image>,
     deadline: Instant,
 ) -> Verdict {
+    let kind = &request.kind;
     let workload = Workload {
-        group: &request.resource.group,
-        version: &request.resource.version,
-        resource: &request.resource.resource,
+        group: &kind.group,
+        version: &kind.version,
+        // What the images were read from decides which policies speak of them.
+        resource: workload::resource(&kind.group, &kind.kind).unwrap_or(&request.resource.resource),
         labels,
     };
     let fields: Vec<ImageField> = images.into_iter().map(|image| image.field).collect();
@@ -53,8 +67,7 @@ async fn judge(
 
 /// The images of the request's object; the error is fit for a person.
 pub(crate) fn images(request: &Request) -> Result<Vec<Image>, String> {
-    let object = request.object.as_ref().ok_or("AdmissionReview.request.object is missing")?;
-    let body: &Value = &object.data;
+    let body: &Value = &review::object(request)?.data;
     workload::images(&request.kind.group, &request.kind.version, &request.kind.kind, body)
 }
 
@@ -62,13 +75,13 @@ fn log(request: &Request, verdict: &Verdict) {
     let decision = verdict.decision();
     let reason = match verdict {
         Verdict::Allow => "",
-        Verdict::Warn(findings) | Verdict::Deny { findings, .. } => findings.first().causes.first().reason.as_str(),
+        Verdict::Warn(findings) | Verdict::Deny { findings, .. } => {
+            findings.first().causes.first().reason.as_str()
+        }
     };
     let namespace = request.namespace.as_deref().unwrap_or_default();
     if decision == Decision::Allow {
-        tracing::debug!(
-            request.uid, kind = request.kind.kind, namespace, name = request.name, "Admitted"
-        );
+        tracing::debug!(request.uid, kind = request.kind.kind, namespace, name = request.name, "Admitted");
     } else {
         tracing::info!(
             request.uid,

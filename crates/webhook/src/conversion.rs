@@ -8,13 +8,19 @@ use serde_json::{Value, json};
 pub(crate) fn convert(body: &[u8]) -> Result<Value, String> {
     let review: ConversionReview =
         serde_json::from_slice(body).map_err(|error| format!("could not decode body: {error}"))?;
+    let TypeMeta { api_version, kind } = review.types;
+    if (api_version.as_str(), kind.as_str()) != ("apiextensions.k8s.io/v1", "ConversionReview") {
+        return Err(format!(
+            "could not decode body: expected a ConversionReview of apiextensions.k8s.io/v1, got kind {kind:?} of \
+             {api_version:?}"
+        ));
+    }
     let request = review.request.ok_or("could not decode body: ConversionReview.request is missing")?;
     let converted: Result<Vec<Value>, _> = request
         .objects
         .into_iter()
         .map(|object| trustwright_api::convert(object, &request.desired_api_version))
         .collect();
-    let TypeMeta { api_version, kind } = review.types;
     let (objects, result) = match converted {
         Ok(objects) => (objects, Status::success()),
         Err(error) => (Vec::new(), Status::failure(&error.to_string(), "BadRequest")),

@@ -68,6 +68,10 @@ impl Index {
 /// An object whose spec does not decode is a policy that denies everything: it may match anything.
 fn compile_object(name: &str, object: &DynamicObject) -> Policy {
     let spec = object.data.get("spec").cloned().unwrap_or_default();
+    // A list would be read as the fields in their order.
+    if !spec.is_object() && !spec.is_null() {
+        return Policy::unreadable(name, "cannot be decoded: expected an object");
+    }
     match serde_json::from_value::<Option<ClusterImagePolicySpec>>(spec) {
         Ok(spec) => compile(name, &spec.unwrap_or_default()),
         Err(error) => Policy::unreadable(name, format!("cannot be decoded: {error}")),
@@ -124,11 +128,17 @@ mod tests {
     #[test]
     fn an_object_that_does_not_decode_is_a_policy_that_denies_everything() {
         let mut index = Index::default();
-        for (name, spec) in [("type", json!({"images": "x"})), ("no-object", json!(3)), ("null", Value::Null)] {
+        for (name, spec) in [
+            ("type", json!({"images": "x"})),
+            ("no-object", json!(3)),
+            ("list", json!([])),
+            ("null", Value::Null),
+        ] {
             index.apply(&policy(name, 1, &spec));
             let compiled = index.snapshot().policies[name].clone();
             assert_eq!(compiled.images, trustwright_policy::Images::Every, "{name}");
             assert!(!compiled.problems.is_empty(), "{name}");
+            assert_eq!(compiled.mode, trustwright_policy::Mode::Enforce, "{name}");
         }
     }
 }

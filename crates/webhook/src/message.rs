@@ -1,8 +1,8 @@
 //! Findings as people read them: the texts of the system we replace first, ours on the lines after.
 
+use kube::core::admission::AdmissionResponse;
 use trustwright_api::{FieldError, FieldErrors, Level};
 use trustwright_core::{Finding, Reason, Verdict};
-use kube::core::admission::AdmissionResponse;
 
 use crate::review;
 
@@ -29,17 +29,14 @@ fn field_error(finding: &Finding) -> FieldError {
     let causes: Vec<_> = finding.causes.iter().collect();
     let texts: Vec<&str> = causes.iter().map(|cause| cause.text.as_str()).collect();
     let mut lines = Vec::new();
-    let message = match &finding.policy {
-        Some(policy) => {
-            lines.push(format!("{} {}", finding.image, texts.join(" ")));
-            format!("failed policy: {policy}")
+    let message = if let Some(policy) = &finding.policy {
+        lines.push(format!("{} {}", finding.image, texts.join(" ")));
+        format!("failed policy: {policy}")
+    } else {
+        if causes.iter().any(|cause| cause.reason == Reason::NoMatchingPolicy) {
+            lines.push(finding.image.clone());
         }
-        None => {
-            if causes.iter().any(|cause| cause.reason == Reason::NoMatchingPolicy) {
-                lines.push(finding.image.clone());
-            }
-            texts.join(" ")
-        }
+        texts.join(" ")
     };
     for hint in causes.iter().filter_map(|cause| cause.hint.as_ref()) {
         if !lines.contains(hint) {
@@ -80,7 +77,8 @@ mod tests {
     #[test]
     fn a_denial_reads_as_the_field_knows_it_and_says_more_on_the_lines_after() {
         let one = |path| finding(Some("p"), path, Reason::StaticFail, &["e1", "e2"]);
-        let none = finding(None, "spec.containers[2].image", Reason::NoMatchingPolicy, &["no matching policies"]);
+        let none =
+            finding(None, "spec.containers[2].image", Reason::NoMatchingPolicy, &["no matching policies"]);
         let verdict = trustwright_core::fold([
             Verdict::deny(none),
             Verdict::deny(one("spec.containers[1].image")),
@@ -107,8 +105,7 @@ mod tests {
         assert_eq!(response.warnings.as_deref().unwrap(), lines);
         // Beside a denial it stays a warning.
         let denied = finding(Some("q"), "spec.containers[0].image", Reason::StaticFail, &["f"]);
-        let verdict =
-            trustwright_core::fold([Verdict::Warn(Findings::one(warning)), Verdict::deny(denied)]);
+        let verdict = trustwright_core::fold([Verdict::Warn(Findings::one(warning)), Verdict::deny(denied)]);
         let response = respond(super::tests::response(), &verdict);
         assert_eq!(response.warnings.as_deref().unwrap(), lines);
         assert!(response.result.message.starts_with("validation failed: failed policy: q: "));

@@ -52,7 +52,11 @@ impl Metrics {
             policies: Gauge::default(),
             broken_policies: Gauge::default(),
         };
-        registry.register("admission", "Requests answered, by endpoint and decision", metrics.requests.clone());
+        registry.register(
+            "admission",
+            "Requests answered, by endpoint and decision",
+            metrics.requests.clone(),
+        );
         registry.register(
             "admission_findings",
             "What stood against images, by the closed reason",
@@ -63,11 +67,7 @@ impl Metrics {
             "Time from a request's last byte to its answer",
             metrics.duration.clone(),
         );
-        registry.register(
-            "admission_in_flight",
-            "Requests being answered",
-            metrics.in_flight.clone(),
-        );
+        registry.register("admission_in_flight", "Requests being answered", metrics.in_flight.clone());
         registry.register("admission_panics", "Requests denied by a bug", metrics.panics.clone());
         registry.register("snapshot_policies", "Policies in force here", metrics.policies.clone());
         registry.register(
@@ -90,11 +90,19 @@ impl Metrics {
 
     pub(crate) fn answered(&self, endpoint: &'static str, decision: &'static str, in_flight: &InFlight) {
         self.requests.get_or_create(&RequestLabels { endpoint, decision }).inc();
-        self.duration.get_or_create(&EndpointLabels { endpoint }).observe(in_flight.since.elapsed().as_secs_f64());
+        self.duration
+            .get_or_create(&EndpointLabels { endpoint })
+            .observe(in_flight.since.elapsed().as_secs_f64());
     }
 
     pub(crate) fn panicked(&self) {
         self.panics.inc();
+        self.refused(Reason::Internal);
+    }
+
+    /// Counts a refusal that comes from no verdict.
+    pub(crate) fn refused(&self, reason: Reason) {
+        self.finding(Decision::Deny, reason).inc();
     }
 
     pub(crate) fn judged(&self, verdict: &Verdict) {

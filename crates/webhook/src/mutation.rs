@@ -34,7 +34,9 @@ pub(crate) async fn mutate(app: &App, request: &Request, deadline: Instant) -> A
                 operations.push(json!({"op": "replace", "path": image.pointer, "value": pinned}));
             }
             Ok(None) => {}
-            Err(error) => warnings.push(format!("{}: {} stays a tag: {error}", image.field.path, image.field.image)),
+            Err(error) => {
+                warnings.push(format!("{}: {} stays a tag: {error}", image.field.path, image.field.image));
+            }
         }
     }
     let response = review::warn(response, warnings);

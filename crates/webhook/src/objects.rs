@@ -1,6 +1,9 @@
 //! `/defaulting` and `/validating`: policies and trust roots as they are written.
 
-use kube::core::admission::{AdmissionResponse, Operation};
+use kube::core::{
+    GroupVersionKind,
+    admission::{AdmissionResponse, Operation},
+};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use trustwright_api::{
@@ -21,10 +24,10 @@ pub(crate) fn default(request: &Request) -> AdmissionResponse {
     if is_none_of_ours(request) {
         return response;
     }
-    let operations = match request.kind.kind.as_str() {
-        "ClusterImagePolicy" => additions(request, default_cluster_image_policy),
-        "TrustRoot" => additions(request, default_trust_root),
-        kind => Err(format!("unhandled kind: {}", group_version_kind(request, kind))),
+    let operations = match our_kind(request) {
+        Some("ClusterImagePolicy") => additions(request, default_cluster_image_policy),
+        Some("TrustRoot") => additions(request, default_trust_root),
+        _ => Err(format!("unhandled kind: {}", group_version_kind(request))),
     };
     match operations {
         Ok(operations) => with_patch(response, operations),
@@ -40,8 +43,8 @@ pub(crate) fn validate(namespace: &str, request: &Request) -> AdmissionResponse 
     }
     let settings =
         ValidationSettings { system_namespace: Some(namespace.to_owned()), ..ValidationSettings::default() };
-    let found = match request.kind.kind.as_str() {
-        "ClusterImagePolicy" => spec(request).map(|spec: ClusterImagePolicySpec| {
+    let found = match our_kind(request) {
+        Some("ClusterImagePolicy") => spec(request).map(|spec: ClusterImagePolicySpec| {
             let errors = validate_cluster_image_policy(&spec, &settings);
             let notes: Vec<String> = compile(&request.name, &spec)
                 .not_ready()
@@ -49,8 +52,10 @@ pub(crate) fn validate(namespace: &str, request: &Request) -> AdmissionResponse 
                 .collect();
             (errors, notes)
         }),
-        "TrustRoot" => spec(request).map(|spec: TrustRootSpec| (validate_trust_root(&spec), Vec::new())),
-        kind => Err(format!("unhandled kind: {}", group_version_kind(request, kind))),
+        Some("TrustRoot") => {
+            spec(request).map(|spec: TrustRootSpec| (validate_trust_root(&spec), Vec::new()))
+        }
+        _ => Err(format!("unhandled kind: {}", group_version_kind(request))),
     };
     match found {
         Err(error) => review::deny(response, &format!("decoding request failed: {error}")),
@@ -69,15 +74,21 @@ fn answer(response: AdmissionResponse, found: &FieldErrors, notes: Vec<String>) 
 
 /// Deletions, status writes and objects on their way out pass: nothing here may keep them from going.
 fn is_none_of_ours(request: &Request) -> bool {
-    matches!(request.operation, Operation::Delete | Operation::Connect)
-        || request.sub_resource.is_some()
-        || request.object.as_ref().is_some_and(|object| object.metadata.deletion_timestamp.is_some())
+    match request.operation {
+        Operation::Delete | Operation::Connect => true,
+        Operation::Create => false,
+        Operation::Update => {
+            request.sub_resource.as_deref() == Some("status")
+                || request.object.as_ref().is_some_and(|object| object.metadata.deletion_timestamp.is_some())
+        }
+    }
 }
 
 fn spec<T: DeserializeOwned + Default>(request: &Request) -> Result<T, String> {
-    let object = request.object.as_ref().ok_or("AdmissionReview.request.object is missing")?;
-    match object.data.get("spec") {
+    match review::object(request)?.data.get("spec") {
         None | Some(Value::Null) => Ok(T::default()),
+        // A list would be read as the fields in their order.
+        Some(spec) if !spec.is_object() => Err("spec: expected an object".into()),
         Some(spec) => T::deserialize(spec).map_err(|error| format!("spec: {error}")),
     }
 }
@@ -107,8 +118,20 @@ where
     Ok(operations)
 }
 
-fn group_version_kind(request: &Request, kind: &str) -> String {
-    format!("{}/{}, Kind={kind}", request.kind.group, request.kind.version)
+/// The request's kind where it is one of ours, in a version that we serve.
+fn our_kind(request: &Request) -> Option<&str> {
+    let kind = &request.kind;
+    let served = match kind.kind.as_str() {
+        "ClusterImagePolicy" => &["v1alpha1", "v1beta1"][..],
+        "TrustRoot" => &["v1alpha1"],
+        _ => return None,
+    };
+    (kind.group == trustwright_api::GROUP && served.contains(&kind.version.as_str())).then_some(&kind.kind)
+}
+
+fn group_version_kind(request: &Request) -> String {
+    let GroupVersionKind { group, version, kind } = &request.kind;
+    format!("{group}/{version}, Kind={kind}")
 }
 
 #[cfg(test)]
@@ -186,12 +209,19 @@ mod tests {
     #[test]
     fn wrong_types_and_unknown_kinds_are_refused_and_objects_on_their_way_out_pass() {
         let response = validate("ns", &request("ClusterImagePolicy", &json!({"images": 3})));
-        assert!(response.result.message.starts_with("decoding request failed: spec: "), "{}", response.result.message);
+        assert!(
+            response.result.message.starts_with("decoding request failed: spec: "),
+            "{}",
+            response.result.message
+        );
         assert!(!validate("ns", &request("Secret", &json!({}))).allowed);
         assert!(!default(&request("Secret", &json!({}))).allowed);
         let mut going = request("ClusterImagePolicy", &json!({"images": 3}));
+        going.operation = Operation::Update;
         going.object.as_mut().unwrap().metadata.deletion_timestamp =
             serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
         assert!(validate("ns", &going).allowed);
+        going.operation = Operation::Create;
+        assert!(!validate("ns", &going).allowed);
     }
 }

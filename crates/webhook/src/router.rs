@@ -1,18 +1,22 @@
 //! HTTP: paths, limits, and answers in the form that the API server expects.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use axum::{
     Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, RawQuery, State, rejection::BytesRejection},
-    http::{HeaderMap, StatusCode, Uri, header::CONTENT_TYPE},
+    extract::{DefaultBodyLimit, FromRequest, RawQuery, State, rejection::BytesRejection},
+    http::{
+        HeaderMap, StatusCode, Uri,
+        header::{CONTENT_TYPE, USER_AGENT},
+    },
     response::{IntoResponse, Response},
     routing::post,
 };
 use kube::core::admission::AdmissionResponse;
 use tokio::time::Instant;
+use trustwright_core::Reason;
 use trustwright_engine::Engine;
 use trustwright_policy::Snapshot;
 use trustwright_runtime::probes::Readiness;
@@ -62,11 +66,31 @@ pub fn router(app: App, limits: Limits) -> Router {
         .route("/validating", post(validating))
         .route("/resource-conversion", post(resource_conversion))
         .fallback(elsewhere)
+        .method_not_allowed_fallback(other_method)
         .layer(DefaultBodyLimit::max(limits.body))
         .with_state(app)
 }
 
-type Body = Result<Bytes, BytesRejection>;
+/// Longest time for a request's body to arrive whole: the API server waits no longer for its answer.
+const BODY_TIME: Duration = Duration::from_secs(30);
+
+/// A request's body, within the limits of size and time; the rejection is the answer.
+struct Whole(Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Whole {
+    type Rejection = Response;
+
+    async fn from_request(request: axum::extract::Request, state: &S) -> Result<Self, Response> {
+        match tokio::time::timeout(BODY_TIME, Bytes::from_request(request, state)).await {
+            Ok(Ok(bytes)) => Ok(Self(bytes)),
+            Ok(Err(rejection)) => Err(refuse_body(&rejection)),
+            Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "could not read body: it did not arrive in time")
+                .into_response()),
+        }
+    }
+}
+
+type Body = Result<Whole, Response>;
 
 async fn validations(State(app): State<App>, RawQuery(query): RawQuery, body: Body) -> Response {
     Endpoint::Validations.answer(&app, query.as_deref(), body).await
@@ -86,17 +110,16 @@ async fn validating(State(app): State<App>, RawQuery(query): RawQuery, body: Bod
 
 async fn resource_conversion(State(app): State<App>, body: Body) -> Response {
     let in_flight = app.metrics.started();
-    let body = match body {
-        Ok(body) => body,
-        Err(rejection) => return refuse_body(&rejection),
-    };
-    let (decision, response) = match guard(async { conversion::convert(&body) }).await {
-        Ok(Ok(answer)) => ("allow", json(StatusCode::OK, &answer)),
-        Ok(Err(error)) => ("error", (StatusCode::BAD_REQUEST, error).into_response()),
-        Err(panic) => {
-            app.metrics.panicked();
-            ("error", (StatusCode::INTERNAL_SERVER_ERROR, panic).into_response())
-        }
+    let (decision, response) = match body {
+        Err(response) => ("error", response),
+        Ok(Whole(body)) => match guard(async { conversion::convert(&body) }).await {
+            Ok(Ok(answer)) => ("allow", json(serde_json::to_vec(&answer))),
+            Ok(Err(error)) => ("error", refuse(&error)),
+            Err(panic) => {
+                app.metrics.panicked();
+                ("error", (StatusCode::INTERNAL_SERVER_ERROR, panic).into_response())
+            }
+        },
     };
     app.metrics.answered("resource-conversion", decision, &in_flight);
     response
@@ -109,6 +132,9 @@ enum Endpoint {
     Mutations,
     Defaulting,
     Validating,
+    /// `/validations` with a bug that the name `bug` brings out.
+    #[cfg(test)]
+    Faulty,
 }
 
 impl Endpoint {
@@ -118,6 +144,8 @@ impl Endpoint {
             Self::Mutations => "mutations",
             Self::Defaulting => "defaulting",
             Self::Validating => "validating",
+            #[cfg(test)]
+            Self::Faulty => "faulty",
         }
     }
 
@@ -127,6 +155,11 @@ impl Endpoint {
             Self::Mutations => mutation::mutate(app, request, deadline).await,
             Self::Defaulting => objects::default(request),
             Self::Validating => objects::validate(&app.namespace, request),
+            #[cfg(test)]
+            Self::Faulty => {
+                assert_ne!(request.name, "bug", "a bug");
+                admission::validate(app, request, deadline).await
+            }
         }
     }
 
@@ -135,9 +168,9 @@ impl Endpoint {
         let deadline = Instant::now() + deadline::budget(query);
         let in_flight = app.metrics.started();
         let (decision, response) = match body {
-            Err(rejection) => ("error", refuse_body(&rejection)),
-            Ok(body) => match review::decode(&body) {
-                Err(error) => ("error", (StatusCode::BAD_REQUEST, error).into_response()),
+            Err(response) => ("error", response),
+            Ok(Whole(body)) => match decode(app, &body).await {
+                Err(error) => ("error", refuse(&error)),
                 Ok(request) => {
                     let answer = guard(self.decide(app, &request, deadline)).await.unwrap_or_else(|_| {
                         app.metrics.panicked();
@@ -148,7 +181,7 @@ impl Endpoint {
                         (true, true) => "warn",
                         (true, false) => "allow",
                     };
-                    (decision, json(StatusCode::OK, &answer.into_review()))
+                    (decision, json(review::encode(answer)))
                 }
             },
         };
@@ -166,27 +199,53 @@ impl Endpoint {
     }
 }
 
+/// Decodes a review. The error, also where that panics, is the text of an HTTP 400 answer.
+async fn decode(app: &App, body: &Bytes) -> Result<Request, String> {
+    let decoded = guard(async { review::decode(body) }).await.unwrap_or_else(|_| {
+        app.metrics.panicked();
+        Err("could not decode body: an internal error; please report it".into())
+    });
+    decoded.inspect_err(|_| app.metrics.refused(Reason::MalformedRequest))
+}
+
 /// The kubelet's probes may use any path; everything else is a mistake of the configuration.
 async fn elsewhere(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Response {
-    let agent = headers.get("user-agent").and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-    if headers.contains_key("k-kubelet-probe") || agent.starts_with("kube-probe/") {
-        return if !app.readiness.is_draining() {
-            StatusCode::OK.into_response()
-        } else {
-            (StatusCode::SERVICE_UNAVAILABLE, "shutting down").into_response()
-        };
+    let unknown = || (StatusCode::BAD_REQUEST, format!("no controller registered for: {}", uri.path()));
+    probe(&app, &headers).unwrap_or_else(|| unknown().into_response())
+}
+
+/// A path that we know, asked with another method than POST.
+async fn other_method(State(app): State<App>, headers: HeaderMap) -> Response {
+    probe(&app, &headers).unwrap_or_else(|| StatusCode::METHOD_NOT_ALLOWED.into_response())
+}
+
+/// The answer to the kubelet, where it is the kubelet that asks.
+fn probe(app: &App, headers: &HeaderMap) -> Option<Response> {
+    let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    if !headers.contains_key("k-kubelet-probe") && !agent.starts_with("kube-probe/") {
+        return None;
     }
-    (StatusCode::BAD_REQUEST, format!("no controller registered for: {}", uri.path())).into_response()
+    Some(if app.readiness.is_draining() {
+        (StatusCode::SERVICE_UNAVAILABLE, "shutting down").into_response()
+    } else {
+        StatusCode::OK.into_response()
+    })
+}
+
+fn refuse(error: &str) -> Response {
+    (StatusCode::BAD_REQUEST, review::bounded(error)).into_response()
 }
 
 fn refuse_body(rejection: &BytesRejection) -> Response {
     (rejection.status(), format!("could not read body: {}", rejection.body_text())).into_response()
 }
 
-fn json(status: StatusCode, value: &impl serde::Serialize) -> Response {
-    match serde_json::to_vec(value) {
-        Ok(body) => (status, [(CONTENT_TYPE, "application/json")], body).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("could not write answer: {error}")).into_response(),
+fn json(body: Result<Vec<u8>, serde_json::Error>) -> Response {
+    match body {
+        Ok(body) => ([(CONTENT_TYPE, "application/json")], body).into_response(),
+        Err(error) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, format!("could not write answer: {error}")).into_response()
+        }
     }
 }
 

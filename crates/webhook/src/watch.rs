@@ -66,7 +66,10 @@ pub async fn watch_policies(
             }
             Err(error) => {
                 if !failing {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "Cannot watch ClusterImagePolicies");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "Cannot watch ClusterImagePolicies"
+                    );
                     failing = true;
                 }
                 loaded.send_if_modified(|loaded| match loaded {

@@ -6,7 +6,9 @@ use trustwright_engine::ImageField;
 /// A kind with a pod template, or a Pod.
 struct Kind {
     group: &'static str,
-    kind: &'static str,
+    name: &'static str,
+    /// The plural, by which policies name it.
+    resource: &'static str,
     /// Path of the pod spec, as in messages.
     pod_spec: &'static [&'static str],
 }
@@ -15,13 +17,13 @@ const TEMPLATE: &[&str] = &["spec", "template", "spec"];
 const CRON_JOB: &[&str] = &["spec", "jobTemplate", "spec", "template", "spec"];
 
 const KINDS: &[Kind] = &[
-    Kind { group: "", kind: "Pod", pod_spec: &["spec"] },
-    Kind { group: "apps", kind: "Deployment", pod_spec: TEMPLATE },
-    Kind { group: "apps", kind: "ReplicaSet", pod_spec: TEMPLATE },
-    Kind { group: "apps", kind: "StatefulSet", pod_spec: TEMPLATE },
-    Kind { group: "apps", kind: "DaemonSet", pod_spec: TEMPLATE },
-    Kind { group: "batch", kind: "Job", pod_spec: TEMPLATE },
-    Kind { group: "batch", kind: "CronJob", pod_spec: CRON_JOB },
+    Kind { group: "", name: "Pod", resource: "pods", pod_spec: &["spec"] },
+    Kind { group: "apps", name: "Deployment", resource: "deployments", pod_spec: TEMPLATE },
+    Kind { group: "apps", name: "ReplicaSet", resource: "replicasets", pod_spec: TEMPLATE },
+    Kind { group: "apps", name: "StatefulSet", resource: "statefulsets", pod_spec: TEMPLATE },
+    Kind { group: "apps", name: "DaemonSet", resource: "daemonsets", pod_spec: TEMPLATE },
+    Kind { group: "batch", name: "Job", resource: "jobs", pod_spec: TEMPLATE },
+    Kind { group: "batch", name: "CronJob", resource: "cronjobs", pod_spec: CRON_JOB },
 ];
 
 /// An image of a workload, with the JSON pointer under which a patch finds it.
@@ -31,10 +33,15 @@ pub(crate) struct Image {
     pub(crate) pointer: String,
 }
 
+/// The plural name of a kind that has images.
+pub(crate) fn resource(group: &str, kind: &str) -> Option<&'static str> {
+    KINDS.iter().find(|known| known.group == group && known.name == kind).map(|known| known.resource)
+}
+
 /// The images of `object`, in the order of the reference: init, plain and ephemeral containers, then image
 /// volumes. The error says what of the object cannot be read.
 pub(crate) fn images(group: &str, version: &str, kind: &str, object: &Value) -> Result<Vec<Image>, String> {
-    let Some(known) = KINDS.iter().find(|known| known.group == group && known.kind == kind) else {
+    let Some(known) = KINDS.iter().find(|known| known.group == group && known.name == kind) else {
         let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
         return Err(format!("unhandled kind: {group_version}, Kind={kind}"));
     };
@@ -63,6 +70,9 @@ pub(crate) fn images(group: &str, version: &str, kind: &str, object: &Value) -> 
             } else {
                 match item.get(below) {
                     None | Some(Value::Null) => continue,
+                    Some(holder) if !holder.is_object() => {
+                        return Err(format!("{at}.{below}: expected an object"));
+                    }
                     Some(holder) => (holder, "reference", format!("{below}/reference")),
                 }
             };
@@ -117,13 +127,20 @@ mod tests {
     fn every_kind_has_its_images_where_its_template_is() {
         let spec = json!({"containers": [{"image": "a"}]});
         let template = json!({"spec": {"template": {"spec": spec}}});
-        for (group, kind) in
-            [("apps", "Deployment"), ("apps", "ReplicaSet"), ("apps", "StatefulSet"), ("apps", "DaemonSet"), ("batch", "Job")]
-        {
+        for (group, kind) in [
+            ("apps", "Deployment"),
+            ("apps", "ReplicaSet"),
+            ("apps", "StatefulSet"),
+            ("apps", "DaemonSet"),
+            ("batch", "Job"),
+        ] {
             assert_eq!(found(group, kind, &template)[0].0, "spec.template.spec.containers[0].image");
         }
         let cron = json!({"spec": {"jobTemplate": template}});
-        assert_eq!(found("batch", "CronJob", &cron)[0].0, "spec.jobTemplate.spec.template.spec.containers[0].image");
+        assert_eq!(
+            found("batch", "CronJob", &cron)[0].0,
+            "spec.jobTemplate.spec.template.spec.containers[0].image"
+        );
     }
 
     #[test]
@@ -134,8 +151,18 @@ mod tests {
             ("", "Pod", json!({}), "spec: expected an object"),
             ("", "Pod", json!({"spec": {"containers": {}}}), "spec.containers: expected a list"),
             ("", "Pod", json!({"spec": {"containers": ["x"]}}), "spec.containers[0]: expected an object"),
-            ("", "Pod", json!({"spec": {"containers": [{"image": 1}]}}), "spec.containers[0].image: expected a string"),
-            ("", "Pod", json!({"spec": {"volumes": [{"image": {"reference": []}}]}}), "spec.volumes[0].image: expected"),
+            (
+                "",
+                "Pod",
+                json!({"spec": {"containers": [{"image": 1}]}}),
+                "spec.containers[0].image: expected a string",
+            ),
+            (
+                "",
+                "Pod",
+                json!({"spec": {"volumes": [{"image": {"reference": []}}]}}),
+                "spec.volumes[0].image: expected",
+            ),
         ] {
             assert!(images(group, "v1", kind, &object).unwrap_err().starts_with(error), "{error}");
         }

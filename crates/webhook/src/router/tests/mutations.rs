@@ -1,0 +1,49 @@
+//! `/mutations`: tags pinned, or left with a warning.
+
+use std::net::TcpListener;
+
+use super::*;
+
+#[tokio::test]
+async fn a_tag_whose_registry_is_away_stays_with_a_warning_and_a_digest_is_left_alone() {
+    let server = Server::new([]);
+    // Nobody listens there any more.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let tag = format!("127.0.0.1:{port}/a/b:1");
+    let response = server.review("/mutations", &pod(&tag)).await;
+    assert_eq!((&response["allowed"], &response["patch"]), (&json!(true), &Value::Null));
+    let warnings = response["warnings"].as_array().unwrap();
+    let start = format!("spec.containers[0].image: {tag} stays a tag: ");
+    assert!(warnings[0].as_str().unwrap().starts_with(&start), "{warnings:?}");
+    // The validating webhook then has the last word.
+    server.refuses("/validations", &pod(&tag)).await;
+    server.admits("/mutations", &pod(IMAGE)).await;
+    server.admits("/mutations", &pod("in@valid")).await;
+}
+
+#[tokio::test]
+async fn what_needs_no_verdict_is_not_changed_and_what_cannot_be_read_is_refused() {
+    let server = Server::new([]);
+    let tag = "127.0.0.1:1/a/b:1";
+    let status =
+        with(with(pod(tag), "/request/operation", json!("UPDATE")), "/request/subResource", json!("status"));
+    server.admits("/mutations", &status).await;
+    server.admits("/mutations", &with(pod(tag), "/request/operation", json!("DELETE"))).await;
+    let unhandled = server.refuses("/mutations", &create("", "Service", &json!({}))).await;
+    assert_eq!(unhandled, "decoding request failed: unhandled kind: v1, Kind=Service");
+    let unreadable = server.refuses("/mutations", &pod_with(&json!({"containers": "x"}))).await;
+    assert_eq!(unreadable, "decoding request failed: spec.containers: expected a list");
+}
+
+#[tokio::test]
+async fn the_time_to_decide_in_is_the_one_that_the_request_names() {
+    let server = Server::new([]);
+    // Takes connections and never says a word.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let review = pod(&format!("{}/a/b:1", silent.local_addr().unwrap()));
+    let since = Instant::now();
+    let response = server.review("/mutations?timeout=1s", &review).await;
+    assert_eq!(response["allowed"], true);
+    assert!(!response["warnings"][0].as_str().unwrap().is_empty());
+    assert!(since.elapsed() < std::time::Duration::from_secs(8), "{:?}", since.elapsed());
+}
