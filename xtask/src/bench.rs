@@ -44,8 +44,12 @@ pub(crate) async fn run() -> Result<()> {
     eventually("the policy stored", READY, async || control_plane.apply(&policy()).await.map(drop)).await?;
     eventually("the policy in force", READY, async || target.connect().await?.ask().await).await?;
     for connections in [1, 8, 32] {
-        let name = format!("POST /validations, {connections} connection(s)");
-        row(&name, target.load(connections, LOAD).await?);
+        let before = admitted(&operator).await?;
+        let figures = target.load(connections, LOAD).await?;
+        let counted = admitted(&operator).await? - before;
+        let answered = figures.answered();
+        ensure!(counted == answered, "{answered} answers came, and the server counts {counted}");
+        row(&format!("POST /validations, {connections} connection(s)"), figures);
     }
     row("resident memory, after that", Memory::read(operator.pid())?);
     Ok(())
@@ -58,6 +62,14 @@ fn policy() -> String {
         "spec": {"images": [{"glob": "bench.invalid/**"}], "authorities": [{"static": {"action": "pass"}}]},
     })
     .to_string()
+}
+
+/// How many requests the server says that it admitted.
+async fn admitted(operator: &Operator) -> Result<u64> {
+    let name = r#"trustwright_admission_total{endpoint="validations",decision="allow"} "#;
+    let metrics = operator.metrics().await?;
+    let value = metrics.lines().find_map(|line| line.strip_prefix(name));
+    Ok(value.context("the server does not count requests")?.parse()?)
 }
 
 /// Resident memory of a process.

@@ -44,11 +44,11 @@ impl Cluster {
             ("PID", self.operator.pid().to_string()),
             ("LOG", self.operator.process().log().display().to_string()),
         ];
-        let lines: String =
-            assignments.iter().map(|(name, value)| format!("{name}={}\n", quoted(value))).collect();
+        let lines: Vec<String> =
+            assignments.iter().map(|(name, value)| format!("{name}={}", quoted(value))).collect();
         // Written whole or not at all: whoever waits for the file may read it at once.
         let draft = folder.join("env.draft");
-        fs::write(&draft, lines).context("env")?;
+        fs::write(&draft, lines.join("\n") + "\n").context("env")?;
         fs::rename(&draft, folder.join("env")).context("env")
     }
 }

@@ -34,7 +34,10 @@ pub(crate) async fn run() -> Result<()> {
     for line in metrics.lines().filter(|line| line.starts_with("trustwright_admission_total")) {
         println!("    {line}");
     }
-    println!("\nThat was the demo, in {:.1} s. `make up` leaves such a cluster running.", begun.elapsed().as_secs_f32());
+    println!(
+        "\nThat was the demo, in {:.1} s. `make up` leaves such a cluster running.",
+        begun.elapsed().as_secs_f32()
+    );
     Ok(())
 }
 
@@ -86,10 +89,10 @@ async fn unsigned_image_is_refused(story: &Story<'_>) -> Result<()> {
 
 async fn warning_is_given(story: &Story<'_>) -> Result<()> {
     story.chapter("In warn mode the same image is admitted with a warning");
+    story.kubectl(&["patch", "cip", "shop", "--type=merge", "-p", r#"{"spec":{"mode":"warn"}}"#]).await?;
     story
-        .kubectl(&["patch", "cip", "shop", "--type=merge", "-p", r#"{"spec":{"mode":"warn"}}"#])
+        .kubectl(&["wait", "--for=jsonpath={.status.observedGeneration}=2", "cip/shop", "--timeout=30s"])
         .await?;
-    story.kubectl(&["wait", "--for=jsonpath={.status.observedGeneration}=2", "cip/shop", "--timeout=30s"]).await?;
     let image = story.tagged("unsigned");
     let said = story.until_admitted(&["-n", "demo", "run", "tolerated", "--image", &image]).await?;
     ensure!(said.contains("Warning: failed policy: shop: spec.containers[0].image"), "no warning in: {said}");
@@ -104,7 +107,10 @@ async fn trust_root_is_read(story: &Story<'_>) -> Result<()> {
     story.kubectl(&["get", "trustroots"]).await?;
     let columns = "jsonpath={range .status.keys[*]}{.usable}{\"\\t\"}{.kind}{\"\\t\"}{.algorithm}{\"\\t\"}{.name}{\"\\n\"}{end}";
     let keys = story.kubectl(&["get", "trustroot", "public-good", "-o", columns]).await?;
-    ensure!(keys.lines().count() >= 5 && keys.lines().all(|line| line.starts_with("true")), "a key is unusable");
+    ensure!(
+        keys.lines().count() >= 5 && keys.lines().all(|line| line.starts_with("true")),
+        "a key is unusable"
+    );
     ensure!(keys.contains("ed25519"), "the Rekor v2 log is missing");
     Ok(())
 }

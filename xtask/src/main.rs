@@ -1,5 +1,6 @@
 //! Tasks of the people who build Trustwright. `make help` lists the ones that have a target.
 
+mod bench;
 mod check_deps;
 mod cluster;
 mod crds;
@@ -19,6 +20,8 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Measure speed and memory of the release binary
+    Bench,
     /// Hold the graph of our crates, and what they are built from, against ARCHITECTURE.md
     CheckDeps,
     /// Write the manifests of the custom resources
@@ -46,6 +49,7 @@ enum Task {
 fn main() -> Result<()> {
     let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match Args::parse().task {
+        Task::Bench => runtime()?.block_on(bench::run()),
         Task::CheckDeps => check_deps::run(),
         Task::Crds { check } => crds::run(check),
         Task::Demo => runtime()?.block_on(demo::run()),

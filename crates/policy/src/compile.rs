@@ -169,24 +169,35 @@ pub fn compile(name: &str, spec: &ClusterImagePolicySpec) -> Policy {
         let (scope, error) = Scope::new(entry);
         scopes.push(scope);
         if let Some(error) = error {
-            problem(format!("spec.match[{index}].selector"), format!("{error}, so every object of its kind is matched"));
+            problem(
+                format!("spec.match[{index}].selector"),
+                format!("{error}, so every object of its kind is matched"),
+            );
         }
     }
     if spec.policy.is_some() {
-        problem("spec.policy".into(), "policies over the whole result are not evaluated by this version".into());
+        problem(
+            "spec.policy".into(),
+            "policies over the whole result are not evaluated by this version".into(),
+        );
     }
     if spec.authorities.is_empty() {
         problem("spec.authorities".into(), "no authority, so nothing can vouch for an image".into());
     }
-    let authorities =
-        spec.authorities.iter().enumerate().map(|(index, authority)| compile_authority(index, authority)).collect();
+    let authorities = spec
+        .authorities
+        .iter()
+        .enumerate()
+        .map(|(index, authority)| compile_authority(index, authority))
+        .collect();
     Policy { name: name.to_owned(), mode, images, scopes, authorities, problems }
 }
 
 fn compile_authority(index: usize, authority: &api::Authority) -> Authority {
     let path = format!("spec.authorities[{index}]");
-    let check = check(&path, authority)
-        .unwrap_or_else(|(field, problem)| Check::NotReady(NotReady { field: format!("{path}{field}"), problem }));
+    let check = check(&path, authority).unwrap_or_else(|(field, problem)| {
+        Check::NotReady(NotReady { field: format!("{path}{field}"), problem })
+    });
     Authority { name: authority.name.clone(), check }
 }
 
@@ -205,7 +216,8 @@ fn check(path: &str, authority: &api::Authority) -> Result<Check, Unusable> {
             if !authority.attestations.is_empty() {
                 return unsupported(".attestations", "attestations are");
             }
-            if authority.ctlog.as_ref().is_some_and(|log| log.url.is_some() || !log.trust_root_ref.is_empty()) {
+            if authority.ctlog.as_ref().is_some_and(|log| log.url.is_some() || !log.trust_root_ref.is_empty())
+            {
                 return unsupported(".ctlog", "transparency log entries are");
             }
             if authority.rfc3161timestamp.as_ref().is_some_and(|stamp| !stamp.trust_root_ref.is_empty()) {
@@ -217,7 +229,9 @@ fn check(path: &str, authority: &api::Authority) -> Result<Check, Unusable> {
             Ok(Check::Key(Arc::new(public_key(key)?), formats(&authority.signature_format)?))
         }
         (None, None, Some(_)) => unsupported(".keyless", "keyless signatures are"),
-        (None, None, None) => Err(("", "expected exactly one of key, keyless and static, got neither".into())),
+        (None, None, None) => {
+            Err(("", "expected exactly one of key, keyless and static, got neither".into()))
+        }
         _ => Err(("", format!("expected exactly one of {path}.key, keyless and static, got several"))),
     }
 }
@@ -231,7 +245,9 @@ fn public_key(key: &api::KeyRef) -> Result<PublicKey, Unusable> {
     }
     let hash = match key.hash_algorithm.trim() {
         "" => None,
-        text => Some(text.parse::<HashAlgorithm>().map_err(|error| (".key.hashAlgorithm", error.to_string()))?),
+        text => {
+            Some(text.parse::<HashAlgorithm>().map_err(|error| (".key.hashAlgorithm", error.to_string()))?)
+        }
     };
     PublicKey::from_pem(&key.data, hash).map_err(|error| (".key.data", error.to_string()))
 }
@@ -241,7 +257,9 @@ fn formats(signature_format: &str) -> Result<Formats, Unusable> {
         "" => Ok(Formats { legacy: true, bundle: true }),
         "legacy" => Ok(Formats { legacy: true, bundle: false }),
         "bundle" => Ok(Formats { legacy: false, bundle: true }),
-        other => Err((".signatureFormat", format!("unsupported format {other:?}, expected legacy or bundle"))),
+        other => {
+            Err((".signatureFormat", format!("unsupported format {other:?}, expected legacy or bundle")))
+        }
     }
 }
 

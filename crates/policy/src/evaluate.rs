@@ -18,7 +18,7 @@ pub enum Outcome {
 ///
 /// An outcome that is missing counts as a refusal.
 pub fn evaluate(policy: &Policy, path: &str, image: &str, outcomes: &[Outcome]) -> Verdict {
-    let vouched = outcomes.iter().any(|outcome| *outcome == Outcome::Vouched);
+    let vouched = outcomes.contains(&Outcome::Vouched);
     if policy.problems.is_empty() && vouched {
         return Verdict::Allow;
     }

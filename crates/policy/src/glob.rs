@@ -121,12 +121,22 @@ mod tests {
         for (name, globs) in [
             (
                 "index.docker.io/library/foo:latest",
-                &["index.docker.io/library/foo:*", "index.docker.io/*/*", "index.docker.**", "inde**", "**", "*"][..],
+                &[
+                    "index.docker.io/library/foo:*",
+                    "index.docker.io/*/*",
+                    "index.docker.**",
+                    "inde**",
+                    "**",
+                    "*",
+                ][..],
             ),
             ("index.docker.io/myuser/myapp:latest", &["index.docker.io/*/*:latest", "*/*", "**"]),
             ("ghcr.io/foo/bar:latest", &["ghcr.io/*/*", "ghcr.io/**", "**.io/**"]),
             ("ghcr.io/foo:latest", &["ghcr.io/**", "ghc**", "**", "ghcr.io/foo*", "ghcr.io/foo**"]),
-            ("oci.stackable.tech/sdp/kafka@sha256:00", &["**.stackable.tech/**", "oci.stackable.tech/sdp/kafka@*"]),
+            (
+                "oci.stackable.tech/sdp/kafka@sha256:00",
+                &["**.stackable.tech/**", "oci.stackable.tech/sdp/kafka@*"],
+            ),
         ] {
             for glob in globs {
                 assert!(matches(glob, name), "{glob} {name}");

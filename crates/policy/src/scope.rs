@@ -95,10 +95,16 @@ fn requirements(selector: &LabelSelector) -> Result<Vec<Requirement>, String> {
             ("Exists", true) => Rule::Exists,
             ("DoesNotExist", true) => Rule::DoesNotExist,
             ("In" | "NotIn", true) => {
-                return Err(format!("{:?} needs values for operator {}", expression.key, expression.operator));
+                return Err(format!(
+                    "{:?} needs values for operator {}",
+                    expression.key, expression.operator
+                ));
             }
             ("Exists" | "DoesNotExist", false) => {
-                return Err(format!("{:?} takes no values for operator {}", expression.key, expression.operator));
+                return Err(format!(
+                    "{:?} takes no values for operator {}",
+                    expression.key, expression.operator
+                ));
             }
             (operator, _) => return Err(format!("{operator:?} is not a valid label selector operator")),
         };
@@ -117,7 +123,13 @@ mod tests {
         Scope::new(&serde_json::from_value(entry).unwrap())
     }
 
-    fn selects(entry: serde_json::Value, group: &str, version: &str, resource: &str, labels: &[(&str, &str)]) -> bool {
+    fn selects(
+        entry: serde_json::Value,
+        group: &str,
+        version: &str,
+        resource: &str,
+        labels: &[(&str, &str)],
+    ) -> bool {
         let labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         scope(entry).0.selects(&Workload { group, version, resource, labels: &labels })
     }
@@ -129,7 +141,13 @@ mod tests {
         assert!(!selects(deployments.clone(), "apps", "v1", "daemonsets", &[]));
         assert!(!selects(deployments, "apps", "v2", "deployments", &[]));
         assert!(selects(json!({"version": "*", "resource": "pods"}), "", "v7", "pods", &[]));
-        assert!(!selects(json!({"group": "apps", "version": "*", "resource": "pods"}), "", "v1", "pods", &[]));
+        assert!(!selects(
+            json!({"group": "apps", "version": "*", "resource": "pods"}),
+            "",
+            "v1",
+            "pods",
+            &[]
+        ));
         assert!(!selects(json!({"version": "v1"}), "", "v1", "pods", &[]));
         assert!(!selects(json!({"resource": "pods"}), "", "v1", "pods", &[]));
     }
@@ -152,7 +170,11 @@ mod tests {
             ("DoesNotExist", &[], &[], true),
             ("DoesNotExist", &[], &[("tier", "x")], false),
         ] {
-            assert_eq!(selects(with(operator, values), "", "v1", "pods", labels), expected, "{operator} {values:?}");
+            assert_eq!(
+                selects(with(operator, values), "", "v1", "pods", labels),
+                expected,
+                "{operator} {values:?}"
+            );
         }
     }
 
@@ -161,7 +183,10 @@ mod tests {
         for (expression, problem) in [
             (json!({"key": "tier", "operator": "Near"}), "\"Near\" is not a valid label selector operator"),
             (json!({"key": "tier", "operator": "In"}), "\"tier\" needs values for operator In"),
-            (json!({"key": "tier", "operator": "Exists", "values": ["x"]}), "takes no values for operator Exists"),
+            (
+                json!({"key": "tier", "operator": "Exists", "values": ["x"]}),
+                "takes no values for operator Exists",
+            ),
         ] {
             let entry = json!({"version": "v1", "resource": "pods", "selector":
                 {"matchLabels": {"a": "b"}, "matchExpressions": [expression]}});

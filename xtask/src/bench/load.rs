@@ -69,9 +69,7 @@ impl Target {
     pub(crate) async fn load(&self, connections: usize, duration: Duration) -> Result<Figures> {
         let mut established = Vec::new();
         for _ in 0..connections {
-            let mut connection = self.connect().await?;
-            connection.ask().await?;
-            established.push(connection);
+            established.push(self.connect().await?);
         }
         let start = Instant::now();
         let end = start + duration;
@@ -150,6 +148,7 @@ fn whole(answer: &[u8]) -> Result<Option<&[u8]>> {
 
 /// The outcome of a load.
 pub(crate) struct Figures {
+    answered: u32,
     per_second: f64,
     median: Duration,
     percentile_99: Duration,
@@ -164,10 +163,16 @@ impl Figures {
         };
         let answered = u32::try_from(latencies.len())?;
         Ok(Self {
+            answered,
             per_second: f64::from(answered) / elapsed.as_secs_f64(),
             median: at(50)?,
             percentile_99: at(99)?,
         })
+    }
+
+    /// How many answers came.
+    pub(crate) fn answered(&self) -> u64 {
+        self.answered.into()
     }
 }
 

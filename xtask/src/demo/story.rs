@@ -112,9 +112,12 @@ impl<'a> Story<'a> {
 
     /// Waits for the service account that pods of the namespace run as.
     pub(crate) async fn service_account(&self, namespace: &str) -> Result<()> {
-        let accounts = Api::<ServiceAccount>::namespaced(self.cluster.control_plane.client().await?, namespace);
-        eventually("the namespace's service account", SOON, async || Ok(accounts.get("default").await.map(drop)?))
-            .await
+        let accounts =
+            Api::<ServiceAccount>::namespaced(self.cluster.control_plane.client().await?, namespace);
+        eventually("the namespace's service account", SOON, async || {
+            Ok(accounts.get("default").await.map(drop)?)
+        })
+        .await
     }
 
     async fn run(&self, tool: Tool, name: &str, args: &[&str], must_succeed: bool) -> Result<(Output, bool)> {

@@ -75,7 +75,10 @@ fn an_authority_that_cannot_be_used_names_the_field_and_leaves_the_others_alone(
         (json!({"key": {"kms": "awskms:///x"}}), ".key.kms"),
         (json!({"key": {"data": pem()}, "ctlog": {"url": "https://rekor.example"}}), ".ctlog"),
         (json!({"key": {"data": pem()}, "rfc3161timestamp": {"trustRootRef": "t"}}), ".rfc3161timestamp"),
-        (json!({"key": {"data": pem()}, "attestations": [{"name": "a", "predicateType": "x"}]}), ".attestations"),
+        (
+            json!({"key": {"data": pem()}, "attestations": [{"name": "a", "predicateType": "x"}]}),
+            ".attestations",
+        ),
         (json!({"key": {"data": pem()}, "source": [{"oci": "ghcr.io/a/b"}]}), ".source"),
         (json!({"key": {"data": pem()}, "signatureFormat": "bundel"}), ".signatureFormat"),
         (json!({"keyless": {"identities": []}}), ".keyless"),
@@ -83,7 +86,8 @@ fn an_authority_that_cannot_be_used_names_the_field_and_leaves_the_others_alone(
         (json!({}), ""),
         (json!({"static": {"action": "pass"}, "key": {"data": pem()}}), ""),
     ] {
-        let policy = spec(|spec| spec["authorities"] = json!([{"static": {"action": "pass"}}, authority.clone()]));
+        let policy =
+            spec(|spec| spec["authorities"] = json!([{"static": {"action": "pass"}}, authority.clone()]));
         assert!(policy.problems.is_empty(), "{authority}");
         let found: Vec<_> = policy.not_ready().map(|problem| problem.field.clone()).collect();
         assert_eq!(found, [format!("spec.authorities[1]{field}")], "{authority}");
