@@ -61,7 +61,7 @@ async fn policy_is_applied(story: &Story<'_>) -> Result<()> {
     story.apply("policy.yaml", &policy("shop", "enforce", "**/shop/**", &key)).await?;
     story.kubectl(&["wait", "--for=condition=Ready", "cip/shop", "--timeout=30s"]).await?;
     story.kubectl(&["get", "cip"]).await?;
-    story.say("Namespaces opt in with a label:");
+    println!("\n  Namespaces opt in with a label:");
     story.kubectl(&["create", "namespace", "demo"]).await?;
     story.kubectl(&["label", "namespace", "demo", "policy.sigstore.dev/include=true"]).await?;
     story.service_account("demo").await

@@ -85,7 +85,10 @@ mod tests {
     #[test]
     fn a_status_that_says_it_already_is_left_alone_whatever_others_wrote_beside_it() {
         let mut status = decide(&policy(&good(), &json!({})), NOW).unwrap();
-        status["conditions"].as_array_mut().unwrap().insert(0, json!({"type": "KeysInlined", "status": "True"}));
+        status["conditions"]
+            .as_array_mut()
+            .unwrap()
+            .insert(0, json!({"type": "KeysInlined", "status": "True"}));
         status["annotations"] = json!({"a": "b"});
         let later = NOW + jiff::SignedDuration::from_hours(1);
         assert_eq!(decide(&policy(&good(), &status), later), None);

@@ -7,8 +7,7 @@ use prometheus_client::{
 };
 
 /// Upper bounds of durations, in seconds.
-const BUCKETS: [f64; 10] =
-    [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+const BUCKETS: [f64; 10] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
@@ -39,14 +38,22 @@ impl Metrics {
             writes: Family::default(),
             leader: Gauge::default(),
         };
-        registry.register("controller_runtime_reconcile", "Reconciles, by result", metrics.reconciles.clone());
+        registry.register(
+            "controller_runtime_reconcile",
+            "Reconciles, by result",
+            metrics.reconciles.clone(),
+        );
         registry.register(
             "controller_runtime_reconcile_time_seconds",
             "Time of a reconcile",
             metrics.duration.clone(),
         );
         registry.register("trustwright_status_writes", "Statuses written", metrics.writes.clone());
-        registry.register("leader_election_master_status", "Whether this replica leads", metrics.leader.clone());
+        registry.register(
+            "leader_election_master_status",
+            "Whether this replica leads",
+            metrics.leader.clone(),
+        );
         metrics
     }
 

@@ -75,14 +75,21 @@ struct Context {
 ///
 /// Losing the lease drops whatever is under way; a write that was sent carries the object's resourceVersion, so
 /// that it cannot undo a newer leader's.
-pub async fn run(client: Client, mut leading: watch::Receiver<bool>, metrics: Metrics, clock: fn() -> Timestamp) {
+pub async fn run(
+    client: Client,
+    mut leading: watch::Receiver<bool>,
+    metrics: Metrics,
+    clock: fn() -> Timestamp,
+) {
     loop {
         if leading.wait_for(|leads| *leads).await.is_err() {
             return;
         }
         metrics.leads(true);
         tracing::info!("Leading: the controllers start");
-        let work = futures::future::join_all(KINDS.iter().map(|kind| drive(client.clone(), kind, metrics.clone(), clock)));
+        let work = futures::future::join_all(
+            KINDS.iter().map(|kind| drive(client.clone(), kind, metrics.clone(), clock)),
+        );
         tokio::select! {
             _ = work => {}
             _ = leading.wait_for(|leads| !*leads) => {}

@@ -57,7 +57,9 @@ pub(crate) fn difference(previous: &Value, desired: &impl Serialize, owned: &[&s
             .and_then(Value::as_array)
             .into_iter()
             .flatten()
-            .filter(|condition| condition.get("type").and_then(Value::as_str).is_some_and(|t| types.contains(&t)))
+            .filter(|condition| {
+                condition.get("type").and_then(Value::as_str).is_some_and(|t| types.contains(&t))
+            })
             .cloned()
             .collect();
         conditions.sort_by_key(|condition| condition["type"].as_str().unwrap_or_default().to_owned());
@@ -66,7 +68,8 @@ pub(crate) fn difference(previous: &Value, desired: &impl Serialize, owned: &[&s
                 condition.remove("lastTransitionTime");
             }
         }
-        let fields: Vec<&Value> = owned.iter().map(|field| status.get(*field).unwrap_or(&Value::Null)).collect();
+        let fields: Vec<&Value> =
+            owned.iter().map(|field| status.get(*field).unwrap_or(&Value::Null)).collect();
         json!([conditions, fields])
     };
     (ours(previous) != ours(&desired)).then_some(desired)

@@ -5,11 +5,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::DynamicObject;
 use serde_json::Value;
 use trustwright_api::v1alpha1::{
-    CertificateAuthority, LogInstance, SigstoreKeys, TrustRootReason, TrustRootSpec, TrustRootStatus, TrustedKey,
-    TrustedKeyKind,
+    CertificateAuthority, LogInstance, SigstoreKeys, TrustRootReason, TrustRootSpec, TrustRootStatus,
+    TrustedKey, TrustedKeyKind,
 };
 use trustwright_trust::{
-    CertificateAuthoritySource, KeyKind, KeyReport, LogSource, SigstoreKeysSource, SourceError, from_sigstore_keys,
+    CertificateAuthoritySource, KeyKind, KeyReport, LogSource, SigstoreKeysSource, SourceError,
+    from_sigstore_keys,
 };
 
 use crate::status::{Finding, conditions, difference};
@@ -49,7 +50,11 @@ fn load(spec: Value, now: Timestamp) -> Loaded {
     let spec = match serde_json::from_value::<Option<TrustRootSpec>>(spec) {
         Ok(spec) => spec.unwrap_or_default(),
         Err(error) => {
-            return Loaded::refused(TrustRootReason::InvalidSpec, None, format!("spec cannot be decoded: {error}"));
+            return Loaded::refused(
+                TrustRootReason::InvalidSpec,
+                None,
+                format!("spec cannot be decoded: {error}"),
+            );
         }
     };
     let unsupported = |source| {
@@ -111,7 +116,9 @@ fn complaint(report: &KeyReport) -> Option<String> {
 fn source_of(keys: &SigstoreKeys) -> SigstoreKeysSource {
     // What is no base64 is handed on as it is, so that the key is reported like any other that holds no PEM.
     let bytes = |data: &Option<trustwright_api::spec::Base64Data>| {
-        data.as_ref().map(|data| data.decode("").unwrap_or_else(|_| data.0.clone().into_bytes())).unwrap_or_default()
+        data.as_ref()
+            .map(|data| data.decode("").unwrap_or_else(|_| data.0.clone().into_bytes()))
+            .unwrap_or_default()
     };
     let authority = |authority: &CertificateAuthority| CertificateAuthoritySource {
         organization: authority.subject.organization.clone(),

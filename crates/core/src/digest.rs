@@ -41,8 +41,9 @@ impl FromStr for Digest {
     type Err = DigestError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digits =
-            text.strip_prefix("sha256:").ok_or_else(|| DigestError::Algorithm(text.chars().take(100).collect()))?;
+        let digits = text
+            .strip_prefix("sha256:")
+            .ok_or_else(|| DigestError::Algorithm(text.chars().take(100).collect()))?;
         let bad = || DigestError::Hex(text.chars().take(100).collect());
         if digits.len() != 64 || !digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
             return Err(bad());

@@ -49,7 +49,8 @@ impl Registry {
             },
         };
         let name_is_good = name.is_none_or(|name| {
-            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+            !name.is_empty()
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
         });
         let port_is_good =
             port.is_none_or(|port| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok());
@@ -247,7 +248,8 @@ mod tests {
 
     #[test]
     fn the_host_of_a_registry_is_its_name_without_the_port() {
-        for (text, host) in [("ghcr.io/a/b", "ghcr.io"), ("[::1]:5000/ab", "::1"), ("127.0.0.1:5000/ab", "127.0.0.1")]
+        for (text, host) in
+            [("ghcr.io/a/b", "ghcr.io"), ("[::1]:5000/ab", "::1"), ("127.0.0.1:5000/ab", "127.0.0.1")]
         {
             assert_eq!(text.parse::<Repository>().unwrap().registry().host(), host);
         }

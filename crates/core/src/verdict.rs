@@ -135,7 +135,10 @@ impl Verdict {
                 warnings.extend(more.iter().cloned());
                 Self::Deny { findings, warnings }
             }
-            (Self::Deny { mut findings, mut warnings }, Self::Deny { findings: more, warnings: more_warnings }) => {
+            (
+                Self::Deny { mut findings, mut warnings },
+                Self::Deny { findings: more, warnings: more_warnings },
+            ) => {
                 findings.extend(more);
                 warnings.extend(more_warnings);
                 Self::Deny { findings, warnings }

@@ -38,10 +38,6 @@ impl<'a> Story<'a> {
         println!("\n── {number}. {title}\n");
     }
 
-    pub(crate) fn say(&self, text: &str) {
-        println!("  {text}");
-    }
-
     /// `<registry>/shop/cart:<tag>`.
     pub(crate) fn tagged(&self, tag: &str) -> String {
         format!("{}/shop/cart:{tag}", self.cluster.registry.host())

@@ -41,7 +41,10 @@ fn one_unusable_key_is_reported_and_leaves_the_root_ready() {
     let mixed = decide(&root(&keys(&[log(&p256), log("garbage"), log(&ed25519)]), &json!({})), NOW).unwrap();
     let (status, _, message) = ready(&mixed);
     assert_eq!(status, "True");
-    assert!(message.starts_with("2 of 3 keys can be used; TransparencyLog \"https://log.example\": "), "{message}");
+    assert!(
+        message.starts_with("2 of 3 keys can be used; TransparencyLog \"https://log.example\": "),
+        "{message}"
+    );
     assert_eq!(mixed["keys"][1]["usable"], false);
     assert!(!mixed["keys"][1]["reason"].as_str().unwrap().is_empty());
     assert_eq!(mixed["fingerprint"], good["fingerprint"]);
