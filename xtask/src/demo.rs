@@ -116,11 +116,12 @@ async fn trust_root_is_read(story: &Story<'_>) -> Result<()> {
 }
 
 fn policy(name: &str, mode: &str, glob: &str, key: &str) -> String {
-    let key: String = key.lines().map(|line| format!("          {line}\n")).collect();
+    let key: Vec<String> = key.lines().map(|line| format!("          {line}\n")).collect();
     format!(
         "apiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nmetadata:\n  name: {name}\nspec:\n  \
-         mode: {mode}\n  images:\n    - glob: {}\n  authorities:\n    - key:\n        data: |\n{key}",
-        json!(glob)
+         mode: {mode}\n  images:\n    - glob: {}\n  authorities:\n    - key:\n        data: |\n{}",
+        json!(glob),
+        key.concat(),
     )
 }
 

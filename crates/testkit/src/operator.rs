@@ -5,13 +5,18 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use serde_json::{Value, json};
 
-use crate::process::{Command, Process, eventually_while, free_port};
-use crate::ControlPlane;
+use crate::process::{Command, Process, eventually, eventually_while, free_port};
+use crate::{ControlPlane, run_dir};
+
+mod manifests;
+
+use manifests::container_args;
+pub use manifests::{install, manifests_folder};
 
 /// The namespace of the project's manifests.
 pub const NAMESPACE: &str = "trustwright-system";
@@ -52,12 +57,13 @@ pub struct Operator {
 
 impl Operator {
     /// Applies `deploy/manifests`, with the Service turned into one that the API server can reach on loopback,
-    /// starts the binary, and waits until it is ready.
+    /// starts the binary, and waits until it is ready and the API server reaches it.
     pub async fn start(control_plane: &ControlPlane, options: OperatorOptions) -> Result<Self> {
         let webhook_port = free_port()?;
         install(control_plane, webhook_port).await?;
-        let operator = Self::spawn(control_plane, options, webhook_port).await?;
-        operator.ready().await
+        let operator = Self::spawn(control_plane, options, webhook_port).await?.ready().await?;
+        reached(control_plane).await?;
+        Ok(operator)
     }
 
     /// Starts one more process without touching what is installed: another replica, or one that is to fail.
@@ -66,7 +72,11 @@ impl Operator {
         options: OperatorOptions,
         webhook_port: u16,
     ) -> Result<Self> {
-        let kubeconfig = control_plane.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT).await?;
+        Self::spawn_with(credentials(control_plane).await?, options, webhook_port)
+    }
+
+    /// Starts a process with [`credentials`] that were fetched before: the API server need not be there.
+    pub fn spawn_with(kubeconfig: PathBuf, options: OperatorOptions, webhook_port: u16) -> Result<Self> {
         let metrics_port = free_port()?;
         let mut args = container_args()?;
         if let Some(command) = &options.command {
@@ -144,10 +154,58 @@ impl Operator {
         self.ready_after
     }
 
+    /// Posts `body` straight to a webhook, as the API server would, and returns the answer. `ca_pem` is what
+    /// the certificate is checked by, for the name of the Service.
+    pub async fn post(&self, ca_pem: &str, path: &str, body: &Value) -> Result<Value> {
+        let host = format!("webhook.{NAMESPACE}.svc");
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .tls_certs_only(reqwest::Certificate::from_pem_bundle(ca_pem.as_bytes())?)
+            .resolve(&host, (Ipv4Addr::LOCALHOST, self.webhook_port).into())
+            .build()?;
+        let url = format!("https://{host}:{}{path}", self.webhook_port);
+        let answer = client.post(&url).body(body.to_string()).send().await.with_context(|| url.clone())?;
+        let (status, text) = (answer.status(), answer.text().await?);
+        ensure!(status.is_success(), "{url}: {status}: {text}");
+        serde_json::from_str(&text).with_context(|| format!("{url}: {text}"))
+    }
+
+    /// Asks a probe, such as `/readyz?verbose`, and returns status and text.
+    pub async fn probe(&self, path: &str) -> Result<(u16, String)> {
+        let answer = reqwest::get(format!("{}{path}", self.metrics_url())).await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
+    }
+
     /// The metrics, as text.
     pub async fn metrics(&self) -> Result<String> {
         Ok(reqwest::get(format!("{}/metrics", self.metrics_url())).await?.error_for_status()?.text().await?)
     }
+}
+
+/// Waits until the API server calls the webhooks: right after the installation it has to learn the CA bundle.
+async fn reached(control_plane: &ControlPlane) -> Result<()> {
+    let config =
+        "jsonpath={range .items[*].webhooks[*]}{.clientConfig.service.name}={.clientConfig.caBundle} {end}";
+    let kinds = "mutatingwebhookconfigurations,validatingwebhookconfigurations";
+    let policy = run_dir::data("probe")?.join("policy.json");
+    let probe = json!({
+        "apiVersion": "policy.sigstore.dev/v1alpha1", "kind": "ClusterImagePolicy",
+        "metadata": {"name": "is-the-webhook-reached"},
+        "spec": {"images": [{"glob": "none.example/**"}], "authorities": [{"static": {"action": "fail"}}]},
+    });
+    std::fs::write(&policy, probe.to_string()).with_context(|| format!("{}", policy.display()))?;
+    eventually("the webhooks reached", READY, async || {
+        let bundles = control_plane.kubectl(&["get", kinds, "-o", config]).await?.stdout;
+        ensure!(!bundles.split(' ').any(|bundle| bundle == "webhook="), "a webhook has no CA bundle yet");
+        control_plane.kubectl(&["create", "--dry-run=server", "-f", &policy.to_string_lossy()]).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// The kubeconfig of the project's service account, which has to be installed.
+pub async fn credentials(control_plane: &ControlPlane) -> Result<PathBuf> {
+    control_plane.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT).await
 }
 
 /// The CA bundle of the webhooks, as PEM, from the Secret.
@@ -158,99 +216,9 @@ pub async fn ca_pem(control_plane: &ControlPlane) -> Result<String> {
     Ok(String::from_utf8(bundle.0.clone())?)
 }
 
-/// Applies the project's manifests, so that the API server reaches the webhooks on `port` of loopback.
-pub async fn install(control_plane: &ControlPlane, port: u16) -> Result<()> {
-    let kubectl = async |args: &[&str]| control_plane.kubectl(args).await;
-    let folder = manifests_folder();
-    let mut own = Vec::new();
-    for name in manifest_files(&folder)? {
-        let path = folder.join(&name);
-        // Rendered by kubectl itself, so that it is the manifests as they are that get read.
-        let path = path.to_string_lossy();
-        let output = kubectl(&["create", "--dry-run=client", "--validate=false", "-o", "json", "-f", &path]).await?;
-        for mut object in documents(&output.stdout)? {
-            to_loopback(&mut object, port);
-            own.push(object);
-        }
-    }
-    for object in &own {
-        apply(control_plane, object).await?;
-    }
-    Ok(())
-}
-
-async fn apply(control_plane: &ControlPlane, object: &Value) -> Result<()> {
-    control_plane.apply(&serde_json::to_string(object)?).await?;
-    if object["kind"] == "CustomResourceDefinition" {
-        let name = format!("crd/{}", object["metadata"]["name"].as_str().unwrap_or_default());
-        control_plane.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", &name]).await?;
-    }
-    Ok(())
-}
-
-/// A cluster network is all that is missing: a Service of type `ExternalName` leads the API server to loopback.
-fn to_loopback(object: &mut Value, port: u16) {
-    match object["kind"].as_str() {
-        Some("Service") => object["spec"] = json!({"type": "ExternalName", "externalName": "localhost"}),
-        Some("MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration") => {
-            for webhook in object["webhooks"].as_array_mut().into_iter().flatten() {
-                webhook["clientConfig"]["service"]["port"] = json!(port);
-            }
-        }
-        // Nothing runs containers here; what the Deployment says is what we start.
-        Some("Deployment") => object["spec"]["replicas"] = json!(0),
-        _ => {}
-    }
-}
-
-/// The arguments of the Deployment's container.
-fn container_args() -> Result<Vec<String>> {
-    let path = manifests_folder().join("40-deployment.yaml");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
-    let lines = text.lines().skip_while(|line| line.trim() != "args:").skip(1);
-    let args: Vec<String> =
-        lines.map_while(|line| line.trim().strip_prefix("- ")).map(|arg| arg.trim_matches('"').to_owned()).collect();
-    ensure!(!args.is_empty(), "no args in {}", path.display());
-    Ok(args)
-}
-
-/// The folder of the manifests.
-pub fn manifests_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/manifests")
-}
-
-fn manifest_files(folder: &Path) -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder).with_context(|| format!("{}", folder.display()))? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".yaml") {
-            names.push(name);
-        }
-    }
-    names.sort();
-    Ok(names)
-}
-
-/// The objects of `kubectl -o json`: one, a list, or several in a row.
-fn documents(output: &str) -> Result<Vec<Value>> {
-    let mut objects = Vec::new();
-    for document in serde_json::Deserializer::from_str(output).into_iter::<Value>() {
-        let document = document.context("kubectl printed something else than JSON")?;
-        match document.get("items").and_then(Value::as_array) {
-            Some(items) => objects.extend(items.iter().cloned()),
-            None => objects.push(document),
-        }
-    }
-    if objects.is_empty() {
-        bail!("no objects in the manifests");
-    }
-    Ok(objects)
-}
-
 /// The binary of this project that `cargo` built beside the running test or task.
 pub fn built_binary(profile: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"), PathBuf::from);
     target.join(profile).join("trustwright")
 }
-

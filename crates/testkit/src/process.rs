@@ -164,15 +164,18 @@ pub async fn eventually_while<T>(
     mut probe: impl AsyncFnMut() -> Result<T>,
 ) -> Result<T> {
     let deadline = Instant::now() + limit;
+    let mut last = None;
     loop {
         check()?;
         let left = deadline.saturating_duration_since(Instant::now());
-        let error = match tokio::time::timeout(left, probe()).await {
+        match tokio::time::timeout(left, probe()).await {
             Ok(Ok(value)) => return Ok(value),
-            Ok(Err(error)) => error,
-            Err(_) => anyhow!("no answer"),
-        };
+            Ok(Err(error)) => last = Some(error),
+            // What was heard before says more than that the last probe was cut.
+            Err(_) => {}
+        }
         if Instant::now() >= deadline {
+            let error = last.unwrap_or_else(|| anyhow!("no answer"));
             return Err(error.context(format!("{what}: not so after {limit:?}")));
         }
         tokio::time::sleep(POLL).await;

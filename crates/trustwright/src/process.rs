@@ -39,7 +39,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     logs::init(&serve.log_level, serve.log_format)?;
     // Fails only if a provider is installed already, which is as good.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start tokio")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start tokio")?;
     runtime.block_on(Process::start(roles, serve))
 }
 
@@ -68,11 +69,13 @@ impl<'a> Process<'a> {
         let address = |port| SocketAddr::new(args.bind_address, port);
         // Taken before anything else, so that a port in use is the first thing that the user hears of.
         let probes_listener = server::bind(address(args.metrics_port), "--metrics-port").await?;
-        let webhook_listener = match roles.webhook {
-            true => Some(server::bind(address(args.secure_port), "--secure-port").await?),
-            false => None,
+        let webhook_listener = if roles.webhook {
+            Some(server::bind(address(args.secure_port), "--secure-port").await?)
+        } else {
+            None
         };
-        let config = kube::Config::infer().await.context("no Kubernetes configuration (KUBECONFIG or in-cluster)")?;
+        let config =
+            kube::Config::infer().await.context("no Kubernetes configuration (KUBECONFIG or in-cluster)")?;
         let client = Client::try_from(config).context("the Kubernetes configuration cannot be used")?;
         let checks: &[_] = if roles.webhook { &[CERTIFICATE, POLICIES] } else { &[CERTIFICATE] };
         let mut process = Process {
@@ -88,16 +91,19 @@ impl<'a> Process<'a> {
         tracing::info!(version = env!("CARGO_PKG_VERSION"), ?roles, namespace = args.namespace, "Starting");
         process.readers.spawn(signals);
 
-        let mut metrics =
-            Metrics::new("trustwright", &BuildInfo { version: env!("CARGO_PKG_VERSION"), revision: revision() });
+        let mut metrics = Metrics::new(
+            "trustwright",
+            &BuildInfo { version: env!("CARGO_PKG_VERSION"), revision: revision() },
+        );
         let certificates = process.keep_certificate();
         if roles.controller {
             let counted = trustwright_controllers::Metrics::register(metrics.shared());
             process.control(certificates.clone(), counted);
         }
-        let app = match roles.webhook {
-            true => Some(process.watch(trustwright_webhook::Metrics::register(metrics.own()))?),
-            false => None,
+        let app = if roles.webhook {
+            Some(process.watch(trustwright_webhook::Metrics::register(metrics.own()))?)
+        } else {
+            None
         };
         let stop_probes = CancellationToken::new();
         let probes = server::serve_plain(
@@ -141,7 +147,8 @@ impl<'a> Process<'a> {
 
     /// Takes part in the election, and runs what only the leader may do.
     fn control(&mut self, certificates: Certificates, metrics: trustwright_controllers::Metrics) {
-        let identity = self.args.identity.clone().unwrap_or_else(|| format!("trustwright-{}", std::process::id()));
+        let identity =
+            self.args.identity.clone().unwrap_or_else(|| format!("trustwright-{}", std::process::id()));
         let (leading, election) = lease::run(
             self.client.clone(),
             &self.args.namespace,
@@ -285,8 +292,13 @@ async fn inject_while_leading(
 ) {
     while leading.wait_for(|leads| *leads).await.is_ok() {
         let lost = CancellationToken::new();
-        let work =
-            inject::run(client.clone(), targets.clone(), service.clone(), certificates.clone(), lost.child_token());
+        let work = inject::run(
+            client.clone(),
+            targets.clone(),
+            service.clone(),
+            certificates.clone(),
+            lost.child_token(),
+        );
         tokio::select! {
             () = work => {}
             _ = leading.wait_for(|leads| !*leads) => {}

@@ -2,14 +2,19 @@
 
 use anyhow::Result;
 use serde_json::json;
-use trustwright_testkit::{KeyKind, Signer};
 
 use crate::fixture::{Space, image};
 
+mod changes;
+mod kinds;
+mod modes;
+mod scope;
+
 #[tokio::test]
-async fn a_signed_image_is_admitted_with_its_digest_and_an_unsigned_one_is_refused_with_the_reason() -> Result<()> {
+async fn a_signed_image_is_admitted_with_its_digest_and_an_unsigned_one_is_refused_with_the_reason()
+-> Result<()> {
     let space = Space::new("signed").await?;
-    let signer = Signer::new(KeyKind::EcdsaP256).await?;
+    let signer = &space.cluster.signer;
     let policy =
         space.policy("key", json!({"authorities": [{"key": {"data": signer.public_key_pem()}}]})).await?;
     for registry in [&space.cluster.registry, &space.cluster.plain_registry] {

@@ -1,7 +1,17 @@
 //! The binary against a real control plane, with the rights of its own manifests and nothing else.
 //!
-//! The tests share one cluster and one running Trustwright; each has a namespace, repositories and policies of
-//! its own. What has to break something for everybody starts its own.
+//! The tests share one cluster and one running Trustwright; each has a namespace, repositories and policies
+//! of its own. What has to break something for everybody starts its own.
+
+// A panic is how a test fails, also in what tests share.
+#![allow(clippy::unwrap_used)]
 
 mod admission;
+mod certificates;
+mod crds;
 mod fixture;
+mod manifests_of_the_field;
+mod objects;
+mod policies;
+mod process;
+mod trust_roots;

@@ -1,0 +1,71 @@
+//! Manifests that people have, applied as they are.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::{
+    fixture::{Space, refusal},
+    objects::{POLICY, condition, why},
+};
+
+/// As Stackable's tutorial on signed images has it.
+const TUTORIAL: &str = r#"---
+apiVersion: policy.sigstore.dev/v1beta1
+kind: ClusterImagePolicy
+metadata:
+  name: verify-stackable-images
+spec:
+  images:
+    - glob: "**.stackable.tech/**"
+  authorities:
+    - keyless:
+        url: https://fulcio.sigstore.dev
+        identities:
+          - issuer: "https://token.actions.githubusercontent.com"
+            subjectRegExp: "https://github.com/stackabletech/.+/.github/workflows/build.yml@refs.+"
+      ctlog:
+        url: https://rekor.sigstore.dev
+"#;
+
+#[tokio::test]
+async fn the_tutorials_policy_applies_unchanged_and_denies_as_long_as_keyless_is_not_verified() -> Result<()>
+{
+    let space = Space::new("tutorial").await?;
+    let terminal = space.cluster.control_plane.apply(TUTORIAL).await?;
+    let words = "spec.authorities[0].keyless: keyless signatures are not verified by this version";
+    assert!(terminal.stderr.contains(&format!("Warning: {words}")), "{}", terminal.stderr);
+
+    let name = "verify-stackable-images";
+    let object = space.objects.wait_for_ready(POLICY, name, "False").await?;
+    let stored: Value = json!({
+        "mode": "enforce",
+        "images": [{"glob": "**.stackable.tech/**"}],
+        "authorities": [{
+            "name": "authority-0",
+            "keyless": {
+                "url": "https://fulcio.sigstore.dev",
+                "identities": [{
+                    "issuer": "https://token.actions.githubusercontent.com",
+                    "subjectRegExp": "https://github.com/stackabletech/.+/.github/workflows/build.yml@refs.+",
+                }],
+            },
+            "ctlog": {"url": "https://rekor.sigstore.dev"},
+        }],
+    });
+    assert_eq!(object.data["spec"], stored);
+    let (reason, message) = why(&object, "Ready");
+    assert_eq!((reason, message), ("NotCompiled", words));
+    assert_eq!(condition(&object, "Stalled").unwrap()["status"], "True");
+
+    // By digest, so no registry is asked.
+    let digest = "0".repeat(64);
+    let image = format!("oci.stackable.tech/sdp/hello-world@sha256:{digest}");
+    let said = space.run("app", &image).await.unwrap_err();
+    assert!(said.starts_with(&refusal(name, "spec.containers[0].image", &image)), "{said}");
+    assert!(said.contains(words), "{said}");
+
+    let elsewhere = format!("stackable.example/sdp/hello-world@sha256:{digest}");
+    let said = space.run("app", &elsewhere).await.unwrap_err();
+    assert!(said.contains("no matching policies"), "{said}");
+    Ok(())
+}
