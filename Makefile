@@ -20,9 +20,9 @@ lint: ## Check formatting, lints, generated files, the crates' table, licences
 	@if ! command -v cargo-deny >/dev/null; then \
 		echo "Not checked: licences, sources, advisories (cargo-deny is not installed)"; \
 	else \
-		cargo deny check bans licenses sources || exit 1; \
+		cargo deny --log-level error check bans licenses sources || exit 1; \
 		if [ -d "$${CARGO_HOME:-$$HOME/.cargo}/advisory-dbs" ]; then \
-			cargo deny check --disable-fetch advisories || exit 1; \
+			cargo deny --log-level error check --disable-fetch advisories || exit 1; \
 		else \
 			echo "Not checked: advisories (no database; cargo deny fetch db gets it)"; \
 		fi; \
