@@ -271,26 +271,3 @@ async fn a_taken_port_names_the_address_and_the_flag() {
     let elsewhere = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 0));
     assert!(matches!(bind(elsewhere, "--secure-port").await.unwrap_err(), BindError::Refused { .. }));
 }
-
-/// Not a test but a measurement: `cargo test --release --test server -- --ignored --nocapture`.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn requests_a_second() {
-    let server = start(limits(), TlsVersion::Tls13).await;
-    let trusted = server.certificates.borrow().clone().unwrap();
-    let started = std::time::Instant::now();
-    let mut clients = tokio::task::JoinSet::new();
-    for _ in 0..32 {
-        let (mut client, _task) = connect(server.address, &trusted).await;
-        clients.spawn(async move {
-            let mut count = 0_u32;
-            while started.elapsed() < Duration::from_secs(5) {
-                assert_eq!(ask(&mut client, "/echo", "a small body").await, "a small body");
-                count += 1;
-            }
-            count
-        });
-    }
-    let total: u32 = clients.join_all().await.into_iter().sum();
-    println!("{:.0} requests a second", f64::from(total) / started.elapsed().as_secs_f64());
-}
