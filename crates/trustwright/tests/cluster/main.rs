@@ -14,4 +14,5 @@ mod manifests_of_the_field;
 mod objects;
 mod policies;
 mod process;
+mod rights;
 mod trust_roots;
