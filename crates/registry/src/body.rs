@@ -1,55 +1,25 @@
 //! Bodies, read up to a limit.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use reqwest::Response;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
-use tokio::time::{Instant, timeout_at};
 use trustwright_core::Digest;
+use trustwright_outbound::{Bounds, Unread};
 
 use crate::error::{Answer, Error, Outage, Request};
 
-/// Memory that is reserved on the word of a `Content-Length`.
-const MAX_RESERVED: u64 = 1 << 20;
-
-/// How much of a body is wanted, and for how long.
-#[derive(Clone, Copy)]
-pub(crate) struct Bounds {
-    /// Bytes.
-    pub(crate) limit: u64,
-    /// For each piece.
-    pub(crate) stall: Duration,
-    /// For all of it.
-    pub(crate) deadline: Instant,
-}
-
 /// Reads the whole body, or fails with [`Error::TooLarge`] without reading further than the limit.
-pub(crate) async fn read(mut response: Response, bounds: Bounds, request: &Request) -> Result<Bytes, Error> {
-    let too_large = || Error::TooLarge { request: Box::new(request.clone()), limit: bounds.limit };
-    let announced = response.content_length();
-    if announced.is_some_and(|length| length > bounds.limit) {
-        return Err(too_large());
-    }
-    let reserved = announced.unwrap_or(0).min(MAX_RESERVED);
-    let mut body = Vec::with_capacity(usize::try_from(reserved).unwrap_or(0));
-    loop {
-        let until = bounds.deadline.min(Instant::now() + bounds.stall);
-        let chunk = match timeout_at(until, response.chunk()).await {
-            Ok(Ok(Some(chunk))) => chunk,
-            Ok(Ok(None)) => return Ok(body.into()),
-            Ok(Err(_)) => {
-                let outage = Outage::Connection;
-                return Err(Error::Unavailable { request: Box::new(request.clone()), outage });
-            }
-            Err(_) => return Err(Error::Timeout { request: Box::new(request.clone()) }),
-        };
-        if body.len() as u64 + chunk.len() as u64 > bounds.limit {
-            return Err(too_large());
+pub(crate) async fn read(response: Response, bounds: Bounds, request: &Request) -> Result<Bytes, Error> {
+    let result = trustwright_outbound::read(response, bounds, |_| Ok(())).await;
+    result.map_err(|unread| {
+        let request = Box::new(request.clone());
+        match unread {
+            Unread::Broken => Error::Unavailable { request, outage: Outage::Connection },
+            Unread::Timeout => Error::Timeout { request },
+            Unread::TooLarge => Error::TooLarge { request, limit: bounds.limit },
         }
-        body.extend_from_slice(&chunk);
-    }
+    })
 }
 
 /// Reads a refusing answer for its codes. Whatever is wrong with its body only costs the codes.

@@ -9,14 +9,14 @@ use bytes::Bytes;
 use reqwest::Method;
 use tokio::time::Instant;
 use trustwright_core::{Digest, ImageRef, Registry, Repository};
+use trustwright_outbound::Bounds;
 
 pub use self::{
     manifest::{Manifest, Reference},
     referrers::{Referrers, ReferrersSource},
 };
 use crate::{
-    Credential, Error,
-    body::{self, Bounds},
+    Credential, Error, body,
     config::{BuildError, ClientConfig},
     exchange::{self, Call, Exchange},
     memory::Memory,

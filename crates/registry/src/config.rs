@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use trustwright_outbound::Proxies;
+
 /// The settings of a client. [`Default`] is what the webhook uses; every number can be changed.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
@@ -80,16 +82,6 @@ pub enum PlainHttp {
     LocalHosts,
     /// Nowhere.
     Never,
-}
-
-/// Whether requests go through proxies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proxies {
-    /// Those of `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`. Behind a proxy it is the proxy that resolves
-    /// names, and has to keep link-local addresses out.
-    Environment,
-    /// None.
-    None,
 }
 
 /// Why a client cannot be built.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use trustwright_core::{Digest, Reason};
+use trustwright_outbound::without_secrets;
 use url::Url;
 
 /// Codes quoted from one answer.
@@ -262,12 +263,6 @@ impl Request {
     pub(crate) fn invalid(&self, what: Invalid) -> Error {
         Error::Invalid { request: Box::new(self.clone()), what }
     }
-}
-
-/// A URL's query may hold a signature that grants access (a blob store's redirect), its user part a password.
-fn without_secrets(url: &Url) -> String {
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
 }
 
 impl fmt::Display for Request {

@@ -4,16 +4,17 @@ use std::time::Duration;
 
 use reqwest::{
     Method, Response,
-    header::{ACCEPT, AUTHORIZATION, HeaderValue, LOCATION},
+    header::{ACCEPT, AUTHORIZATION, HeaderValue},
 };
 use tokio::time::Instant;
 use trustwright_core::Repository;
+use trustwright_outbound::{Bounds, redirect_target};
 use url::Url;
 
 use crate::{
     Credential,
     auth::{self, Challenge, Grant, GrantKey, Grants, TokenRequest},
-    body::{self, Bounds},
+    body,
     config::{Limits, Timeouts},
     error::{Error, Invalid, Object, Outage, Refusal, Request},
     metrics::Operation,
@@ -139,7 +140,7 @@ impl Exchange {
             if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
                 return Ok(Reply { response, request, registry_url: registry_url.clone(), is_foreign });
             }
-            next = target(&here, &response).ok_or_else(|| request.invalid(Invalid::Redirect))?;
+            next = redirect_target(&response).ok_or_else(|| request.invalid(Invalid::Redirect))?;
             if next.origin() != registry_url.origin() {
                 (grant, is_foreign) = (None, true);
                 request.set_redirect(&next);
@@ -175,14 +176,6 @@ impl Exchange {
     }
 
     pub(crate) fn bounds(&self, limit: u64, deadline: Instant) -> Bounds {
-        Bounds { limit, stall: self.timeouts.request, deadline }
+        Bounds { limit, chunk: self.timeouts.request, deadline }
     }
-}
-
-/// Where a redirect leads, without a user part, which is no credential of ours.
-fn target(here: &Url, response: &Response) -> Option<Url> {
-    let mut next = here.join(response.headers().get(LOCATION)?.to_str().ok()?).ok()?;
-    next.set_username("").ok()?;
-    next.set_password(None).ok()?;
-    matches!(next.scheme(), "http" | "https").then_some(next)
 }

@@ -8,7 +8,7 @@
 //! Client ── resolve · manifest · blob · referrers      what is asked, what an answer must look like
 //!   Exchange ── 401 → token, redirects                 who may see which credential
 //!     Wire ── time limits, retries, https or http      one HTTP request
-//!       address ── DNS                                 where a connection may go
+//!       outbound ── DNS, reading, causes               what every client here has in common
 //! ```
 //!
 //! What it refuses to do:
@@ -32,8 +32,9 @@ mod metrics;
 mod wire;
 
 pub use client::{Client, Manifest, Reference, Referrers, ReferrersSource};
-pub use config::{BuildError, ClientConfig, Limits, PlainHttp, Proxies, Retries, Timeouts};
+pub use config::{BuildError, ClientConfig, Limits, PlainHttp, Retries, Timeouts};
 pub use content::{Descriptor, ImageManifest, Index};
 pub use credential::Credential;
 pub use error::{Answer, Error, Invalid, Object, Outage, Refusal, Request};
 pub use metrics::{Metrics, Operation, Outcome};
+pub use trustwright_outbound::Proxies;

@@ -6,13 +6,14 @@ mod scheme;
 
 use std::sync::Arc;
 
-use reqwest::{Certificate, Response, redirect};
+use reqwest::{Certificate, Response};
 use tokio::time::{Instant, sleep, timeout_at};
+use trustwright_outbound::{NoAnswer, earliest, names_refused_address, root_cause};
 
 pub(crate) use self::failure::Failure;
 use crate::{
-    address::{self, Resolver},
-    config::{BuildError, ClientConfig, PlainHttp, Proxies, Retries, Timeouts},
+    address,
+    config::{BuildError, ClientConfig, PlainHttp, Retries, Timeouts},
     error::Refusal,
     memory::Memory,
     metrics::{Counters, Operation, Outcome},
@@ -38,18 +39,12 @@ impl Wire {
             }
             roots.extend(found);
         }
-        let mut builder = reqwest::Client::builder()
-            .user_agent(&config.user_agent)
-            .connect_timeout(config.timeouts.connect)
-            .dns_resolver(Resolver)
-            // Redirects are followed by `Exchange`, which knows what a credential is for.
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .tls_certs_merge(roots);
-        if config.proxies == Proxies::None {
-            builder = builder.no_proxy();
-        }
-        let http = builder.build().map_err(|error| BuildError::Http(failure::root_cause(&error)))?;
+        let connect = config.timeouts.connect;
+        // Redirects are followed by `Exchange`, which knows what a credential is for.
+        let http = trustwright_outbound::builder(&config.user_agent, connect, config.proxies)
+            .tls_certs_merge(roots)
+            .build()
+            .map_err(|error| BuildError::Http(root_cause(&error)))?;
         Ok(Self {
             http,
             timeouts: config.timeouts,
@@ -96,7 +91,7 @@ impl Wire {
         deadline: Instant,
     ) -> Result<Response, Failure> {
         let url = request.url();
-        let refusal = if address::names_refused_address(url) {
+        let refusal = if names_refused_address(url) {
             Some(Refusal::LinkLocal)
         } else if url.scheme() != "https" && !self.may_be_plain(url) {
             Some(Refusal::PlainHttp)
@@ -107,10 +102,10 @@ impl Wire {
             self.counters.add(operation, Outcome::Refused);
             return Err(Failure::Refused(refusal));
         }
-        let until = deadline.min(Instant::now() + self.timeouts.request);
+        let until = earliest(deadline, self.timeouts.request);
         let result = match timeout_at(until, self.http.execute(request)).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(Failure::of(&error)),
+            Ok(Err(error)) => Err(NoAnswer::of(&error).into()),
             Err(_) => Err(Failure::Timeout),
         };
         let outcome = match &result {

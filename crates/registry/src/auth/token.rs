@@ -9,13 +9,14 @@ use reqwest::{
 use serde::Deserialize;
 use tokio::time::Instant;
 use trustwright_core::Repository;
+use trustwright_outbound::Bounds;
 use url::{Url, form_urlencoded};
 
 use super::{basic, sensitive};
 use crate::{
     Credential,
     address::is_local,
-    body::{self, Bounds},
+    body,
     config::{Limits, Timeouts},
     error::{Error, Invalid, Outage, Refusal, Request},
     metrics::Operation,
@@ -72,7 +73,7 @@ impl TokenRequest<'_> {
             .await
             .map_err(|failure| failure.at(&place))?;
         let status = response.status().as_u16();
-        let bounds = |limit| Bounds { limit, stall: timeouts.request, deadline: self.deadline };
+        let bounds = |limit| Bounds { limit, chunk: timeouts.request, deadline: self.deadline };
         if status != 200 {
             let answer = body::answer(response, bounds(limits.error), &place).await;
             let request = Box::new(place);

@@ -1,9 +1,8 @@
 //! What became of a request that got no answer.
 
-use std::{error::Error as StdError, io};
+use trustwright_outbound::NoAnswer;
 
 use crate::{
-    address::{LinkLocalName, Unresolved},
     error::{Error, Outage, Refusal, Request},
     metrics::Outcome,
 };
@@ -16,38 +15,23 @@ pub(crate) enum Failure {
     Timeout,
 }
 
+impl From<NoAnswer> for Failure {
+    fn from(cause: NoAnswer) -> Self {
+        match cause {
+            NoAnswer::Certificate => Self::Outage(Outage::Certificate),
+            NoAnswer::Connect => Self::Outage(Outage::Connect),
+            NoAnswer::ConnectTimeout => Self::Outage(Outage::ConnectTimeout),
+            NoAnswer::Connection => Self::Outage(Outage::Connection),
+            NoAnswer::Dns => Self::Outage(Outage::Dns),
+            NoAnswer::LinkLocal => Self::Refused(Refusal::LinkLocal),
+            NoAnswer::NotTls => Self::Outage(Outage::NotTls),
+            NoAnswer::Timeout => Self::Timeout,
+            NoAnswer::Tls => Self::Outage(Outage::Tls),
+        }
+    }
+}
+
 impl Failure {
-    pub(super) fn of(error: &reqwest::Error) -> Self {
-        let mut next: Option<&(dyn StdError + 'static)> = Some(error);
-        while let Some(current) = next {
-            if let Some(known) = Self::of_cause(current) {
-                return known;
-            }
-            next = cause(current);
-        }
-        match (error.is_connect(), error.is_timeout()) {
-            (true, true) => Self::Outage(Outage::ConnectTimeout),
-            (true, false) => Self::Outage(Outage::Connect),
-            (false, true) => Self::Timeout,
-            (false, false) => Self::Outage(Outage::Connection),
-        }
-    }
-
-    fn of_cause(cause: &(dyn StdError + 'static)) -> Option<Self> {
-        if cause.is::<LinkLocalName>() {
-            Some(Self::Refused(Refusal::LinkLocal))
-        } else if cause.is::<Unresolved>() {
-            Some(Self::Outage(Outage::Dns))
-        } else {
-            let tls = cause.downcast_ref::<rustls::Error>()?;
-            Some(Self::Outage(match tls {
-                rustls::Error::InvalidCertificate(_) => Outage::Certificate,
-                rustls::Error::InvalidMessage(_) => Outage::NotTls,
-                _ => Outage::Tls,
-            }))
-        }
-    }
-
     pub(super) const fn outcome(&self) -> Outcome {
         match self {
             Self::Outage(_) => Outcome::Transport,
@@ -66,15 +50,13 @@ impl Failure {
     }
 }
 
-/// `io::Error::source` skips the error that it wraps, and TLS errors come wrapped in two of them.
-fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
-    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        Some(inner) => Some(inner),
-        None => error.source(),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The innermost message, which is the one that says something.
-pub(super) fn root_cause(error: &dyn StdError) -> String {
-    error.source().map_or_else(|| error.to_string(), root_cause)
+    #[test]
+    fn a_name_of_link_local_addresses_is_a_refusal_and_one_of_none_an_outage() {
+        assert!(matches!(Failure::from(NoAnswer::LinkLocal), Failure::Refused(Refusal::LinkLocal)));
+        assert!(matches!(Failure::from(NoAnswer::Dns), Failure::Outage(Outage::Dns)));
+    }
 }
