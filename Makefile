@@ -1,10 +1,10 @@
 .POSIX:
 
 # cargo decides what is up to date; nothing here is a file.
-.PHONY: help build test lint bench tools crds up demo down
+.PHONY: help build test lint bench tools crds conformance-clients up demo down
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-6s  %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-19s  %s\n", $$1, $$2 }' Makefile
 
 build: ## Build the release binary, target/release/trustwright
 	@cargo build --release --package trustwright
@@ -36,6 +36,9 @@ tools: ## Build the real parts that tests run on, into a cache outside of the tr
 
 crds: ## Write the CRD manifests from the types
 	@cargo xtask crds
+
+conformance-clients: ## Build the clients of public conformance suites into target/release
+	@cargo build --release --package trustwright-conformance
 
 up: build ## Bring up a local cluster with Trustwright and leave it running
 	@cargo xtask up

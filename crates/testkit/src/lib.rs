@@ -25,6 +25,7 @@ pub mod registry;
 pub mod run_dir;
 pub mod signer;
 pub mod tools;
+pub mod tuf_repository;
 
 pub use control_plane::{ControlPlane, shared};
 pub use operator::{Operator, OperatorOptions};

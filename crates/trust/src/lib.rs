@@ -8,6 +8,8 @@
 //!                                                      └─> to_trusted_root() ──> verifier
 //! ```
 //!
+//! A `trusted_root.json`, or the keys in its place, may come from a TUF repository: [`tuf`].
+//!
 //! # Guarantees
 //!
 //! - One unusable key never voids a root: it is reported with its [`KeyProblem`] and left out.
@@ -31,6 +33,7 @@ mod pem_text;
 mod problem;
 mod report;
 mod source;
+pub mod tuf;
 mod verifier;
 
 pub use key::{KeyAlgorithm, PublicKey};

@@ -7,3 +7,4 @@ mod properties;
 mod public_good;
 mod support;
 mod trusted_root_json;
+mod tuf;
