@@ -71,12 +71,18 @@ pub fn cluster_image_policy_crd() -> Result<CustomResourceDefinition, SchemaErro
 pub fn trust_root_crd() -> Result<CustomResourceDefinition, SchemaError> {
     let fingerprint = column("Fingerprint", ".status.fingerprint", "Digest of what is trusted");
     let columns = vec![
-        column("Source", ".status.source", "Which part of the spec the keys come from"),
         column(
             "Ready",
             r#".status.conditions[?(@.type=="Ready")].status"#,
             "Whether policies can rest on it",
         ),
+        column("Source", ".status.source", "Which part of the spec the keys come from"),
+        column(
+            "Root",
+            r#".status.metadata[?(@.role=="root")].version"#,
+            "Version of the TUF root, where there is one",
+        ),
+        column("Expires", ".status.expires", "When the first role of its TUF metadata ends"),
         column("Reason", r#".status.conditions[?(@.type=="Ready")].reason"#, "Why it is ready or not"),
         CustomResourceColumnDefinition { priority: Some(1), ..fingerprint },
         age(),

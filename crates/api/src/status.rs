@@ -55,6 +55,25 @@ pub struct TrustRootStatus {
     /// The keys and certificates found, usable or not.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<TrustedKey>,
+    /// The roles of the TUF repository that were verified.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub metadata: Vec<RoleStatus>,
+    /// When the first of these roles ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub expires: Option<Time>,
+}
+
+/// A role of a TUF repository.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RoleStatus {
+    /// Name: `root`, `timestamp`, `snapshot`, `targets`, or that of a delegated role.
+    pub role: String,
+    /// Version.
+    pub version: i64,
+    /// When it ends.
+    #[schemars(with = "String")]
+    pub expires: Time,
 }
 
 /// One key or certificate chain of a trust root.

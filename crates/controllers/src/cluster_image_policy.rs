@@ -2,14 +2,13 @@
 
 use jiff::Timestamp;
 use kube::{ResourceExt as _, core::DynamicObject};
-use serde_json::Value;
 use trustwright_api::v1alpha1::{ClusterImagePolicySpec, ClusterImagePolicyStatus, PolicyReason};
 use trustwright_policy::{Policy, compile};
 
-use crate::status::{Finding, conditions, difference};
+use crate::status::{Decision, Finding, conditions, difference};
 
-/// The status to apply to `object`, or `None` where it has it.
-pub(crate) fn decide(object: &DynamicObject, now: Timestamp) -> Option<Value> {
+/// The status that `object` should have. Time changes nothing about it.
+pub(crate) fn decide(object: &DynamicObject, now: Timestamp) -> Decision {
     let previous = object.data.get("status").cloned().unwrap_or_default();
     let known: ClusterImagePolicyStatus = serde_json::from_value(previous.clone()).unwrap_or_default();
     let generation = object.metadata.generation;
@@ -18,7 +17,7 @@ pub(crate) fn decide(object: &DynamicObject, now: Timestamp) -> Option<Value> {
         conditions: conditions(&known.conditions, &find(object), generation, now),
         ..ClusterImagePolicyStatus::default()
     };
-    difference(&previous, &status, &["observedGeneration"])
+    Decision { status: difference(&previous, &status, &["observedGeneration"]), again: None }
 }
 
 fn find(object: &DynamicObject) -> Finding {
@@ -34,14 +33,14 @@ fn find(object: &DynamicObject) -> Finding {
             1 => "the policy's authority can be used".to_owned(),
             count => format!("all {count} authorities can be used"),
         };
-        return Finding { ready: true, reason: PolicyReason::Compiled.as_str(), message };
+        return Finding::new(true, PolicyReason::Compiled.as_str(), message);
     }
-    Finding { ready: false, reason: PolicyReason::NotCompiled.as_str(), message: problems.join("; ") }
+    Finding::new(false, PolicyReason::NotCompiled.as_str(), problems.join("; "))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -59,6 +58,10 @@ mod tests {
         json!({"images": [{"glob": "**"}], "authorities": [{"static": {"action": "pass"}}]})
     }
 
+    fn applied(object: &DynamicObject, now: Timestamp) -> Option<Value> {
+        decide(object, now).status
+    }
+
     fn ready(status: &Value) -> (&str, &str) {
         let condition = &status["conditions"][0];
         assert_eq!(condition["type"], "Ready");
@@ -67,33 +70,33 @@ mod tests {
 
     #[test]
     fn a_policy_that_compiles_is_ready_and_one_that_does_not_is_stalled_with_field_and_cause() {
-        let status = decide(&policy(&good(), &json!({})), NOW).unwrap();
+        let status = applied(&policy(&good(), &json!({})), NOW).unwrap();
         assert_eq!(ready(&status), ("True", "the policy's authority can be used"));
         assert_eq!(status["observedGeneration"], 3);
         assert_eq!(status["conditions"].as_array().unwrap().len(), 1);
 
         let mut broken = good();
         broken["images"][0]["glob"] = json!("$FOO*");
-        let status = decide(&policy(&broken, &json!({})), NOW).unwrap();
+        let status = applied(&policy(&broken, &json!({})), NOW).unwrap();
         let (ready, message) = ready(&status);
         assert_eq!(ready, "False");
         assert!(message.starts_with("spec.images[0].glob: invalid glob \"$FOO*\""), "{message}");
         assert_eq!(status["conditions"][1]["type"], "Stalled");
-        assert!(decide(&policy(&json!({"images": 3}), &json!({})), NOW).is_some());
+        assert!(applied(&policy(&json!({"images": 3}), &json!({})), NOW).is_some());
     }
 
     #[test]
     fn a_status_that_says_it_already_is_left_alone_whatever_others_wrote_beside_it() {
-        let mut status = decide(&policy(&good(), &json!({})), NOW).unwrap();
+        let mut status = applied(&policy(&good(), &json!({})), NOW).unwrap();
         status["conditions"]
             .as_array_mut()
             .unwrap()
             .insert(0, json!({"type": "KeysInlined", "status": "True"}));
         status["annotations"] = json!({"a": "b"});
         let later = NOW + jiff::SignedDuration::from_hours(1);
-        assert_eq!(decide(&policy(&good(), &status), later), None);
+        assert_eq!(applied(&policy(&good(), &status), later), None);
         status["conditions"][1]["status"] = json!("False");
-        let again = decide(&policy(&good(), &status), later).unwrap();
+        let again = applied(&policy(&good(), &status), later).unwrap();
         assert_eq!(again["conditions"][0]["lastTransitionTime"], "1970-01-01T01:00:00Z");
         assert!(again.get("annotations").is_none());
     }

@@ -14,10 +14,10 @@ use kube::{
         watcher,
     },
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::watch;
 
-use crate::{Metrics, cluster_image_policy, trust_root};
+use crate::{Metrics, cluster_image_policy, status::Decision, trust_root};
 
 /// One reconciled kind.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ struct Kind {
     controller: &'static str,
     /// The field manager of what we write.
     manager: &'static str,
-    decide: fn(&DynamicObject, Timestamp) -> Option<Value>,
+    decide: fn(&DynamicObject, Timestamp) -> Decision,
 }
 
 const KINDS: [Kind; 2] = [
@@ -49,6 +49,8 @@ const KINDS: [Kind; 2] = [
 ];
 
 const VERSION: &str = "v1alpha1";
+/// Longest wait until an object is looked at again whose state time will change.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
 /// Longest wait for one write.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -123,9 +125,13 @@ async fn settle(object: &DynamicObject, context: &Context) -> Result<Action, Err
     if object.meta().deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
-    let Some(status) = (context.kind.decide)(object, (context.clock)()) else {
-        return Ok(Action::await_change());
-    };
+    let now = (context.clock)();
+    let Decision { status, again } = (context.kind.decide)(object, now);
+    let done = again.map_or_else(Action::await_change, |again| {
+        let wait = Duration::try_from(again.duration_since(now)).unwrap_or_default();
+        Action::requeue(wait.clamp(Duration::from_secs(1), LONGEST_WAIT))
+    });
+    let Some(status) = status else { return Ok(done) };
     let name = object.name_any();
     let body = json!({
         "apiVersion": format!("{}/{VERSION}", trustwright_api::GROUP),
@@ -147,7 +153,7 @@ async fn settle(object: &DynamicObject, context: &Context) -> Result<Action, Err
         Ok(Ok(_)) => context.metrics.wrote(context.kind.controller),
     }
     tracing::debug!(controller = context.kind.controller, object = name, "Status written");
-    Ok(Action::await_change())
+    Ok(done)
 }
 
 fn retry(_: Arc<DynamicObject>, _: &Error, _: Arc<Context>) -> Action {

@@ -15,6 +15,24 @@ pub(crate) struct Finding {
     pub(crate) ready: bool,
     pub(crate) reason: &'static str,
     pub(crate) message: String,
+    /// What has expired, where something has.
+    pub(crate) expired: Option<String>,
+}
+
+impl Finding {
+    /// A finding about which nothing has expired.
+    pub(crate) const fn new(ready: bool, reason: &'static str, message: String) -> Self {
+        Self { ready, reason, message, expired: None }
+    }
+}
+
+/// What a reconcile came to.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Decision {
+    /// The status to apply, or `None` where the object has it.
+    pub(crate) status: Option<Value>,
+    /// When time alone will change it.
+    pub(crate) again: Option<Timestamp>,
 }
 
 /// The conditions that we own, given what the object has. `Stalled` says that only a change of the spec
@@ -25,15 +43,17 @@ pub(crate) fn conditions(
     generation: Option<i64>,
     now: Timestamp,
 ) -> Vec<Condition> {
-    let message: String = finding.message.chars().take(MAX_MESSAGE).collect();
-    let condition = |type_: ConditionType, met: bool| {
+    let condition = |type_: ConditionType, met: bool, message: &str| {
         Condition::new(type_, ConditionStatus::from(met), finding.reason)
-            .with_message(message.clone())
+            .with_message(message.chars().take(MAX_MESSAGE).collect::<String>())
             .with_observed_generation(generation)
     };
-    let mut new = vec![condition(ConditionType::Ready, finding.ready)];
+    let mut new = vec![condition(ConditionType::Ready, finding.ready, &finding.message)];
     if !finding.ready {
-        new.push(condition(ConditionType::Stalled, true));
+        new.push(condition(ConditionType::Stalled, true, &finding.message));
+    }
+    if let Some(expired) = &finding.expired {
+        new.push(condition(ConditionType::Expired, true, expired));
     }
     new.into_iter()
         .filter_map(|condition| {
@@ -51,7 +71,7 @@ pub(crate) fn conditions(
 pub(crate) fn difference(previous: &Value, desired: &impl Serialize, owned: &[&str]) -> Option<Value> {
     let desired = serde_json::to_value(desired).ok()?;
     let ours = |status: &Value| {
-        let types = [ConditionType::Ready.as_str(), ConditionType::Stalled.as_str()];
+        let types: Vec<&str> = ConditionType::ALL.iter().map(|type_| type_.as_str()).collect();
         let mut conditions: Vec<Value> = status
             .get("conditions")
             .and_then(Value::as_array)

@@ -1,48 +1,89 @@
 //! `TrustRoot`: which of its keys can be used?
 
+mod keys;
+mod repository;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::DynamicObject;
 use serde_json::Value;
 use trustwright_api::v1alpha1::{
-    CertificateAuthority, LogInstance, SigstoreKeys, TrustRootReason, TrustRootSpec, TrustRootStatus,
-    TrustedKey, TrustedKeyKind,
+    RoleStatus, TrustRootReason, TrustRootSpec, TrustRootStatus, TrustedKey, TrustedKeyKind,
 };
-use trustwright_trust::{
-    CertificateAuthoritySource, KeyKind, KeyReport, LogSource, SigstoreKeysSource, SourceError,
-    from_sigstore_keys,
-};
+use trustwright_trust::{KeyKind, KeyReport, Loaded as Material, SourceError};
 
-use crate::status::{Finding, conditions, difference};
+use crate::status::{Decision, Finding, conditions, difference};
 
-/// The status to apply to `object`, or `None` where it has it.
-pub(crate) fn decide(object: &DynamicObject, now: Timestamp) -> Option<Value> {
+/// The fields of the status that are ours, besides conditions.
+const OWNED: [&str; 6] = ["observedGeneration", "source", "fingerprint", "keys", "metadata", "expires"];
+
+/// The status that `object` should have, and when time alone will change it.
+pub(crate) fn decide(object: &DynamicObject, now: Timestamp) -> Decision {
     let previous = object.data.get("status").cloned().unwrap_or_default();
     let known: TrustRootStatus = serde_json::from_value(previous.clone()).unwrap_or_default();
     let generation = object.metadata.generation;
     let loaded = load(object.data.get("spec").cloned().unwrap_or_default(), now);
+    let expires = loaded.metadata.iter().map(|role| role.expires.0).min();
     let status = TrustRootStatus {
         observed_generation: generation,
         conditions: conditions(&known.conditions, &loaded.finding, generation, now),
         source: loaded.source.map(str::to_owned),
         fingerprint: loaded.fingerprint,
         keys: loaded.reports.iter().map(line).collect(),
+        expires: expires.map(Time),
+        metadata: loaded.metadata,
         ..TrustRootStatus::default()
     };
-    difference(&previous, &status, &["observedGeneration", "source", "fingerprint", "keys"])
+    let again = status.metadata.iter().map(|role| role.expires.0).filter(|expires| *expires > now).min();
+    Decision { status: difference(&previous, &status, &OWNED), again }
 }
 
+/// What became of a spec.
 struct Loaded {
     finding: Finding,
     source: Option<&'static str>,
     fingerprint: Option<String>,
     reports: Vec<KeyReport>,
+    metadata: Vec<RoleStatus>,
 }
 
 impl Loaded {
     fn refused(reason: TrustRootReason, source: Option<&'static str>, message: String) -> Self {
-        let finding = Finding { ready: false, reason: reason.as_str(), message };
-        Self { finding, source, fingerprint: None, reports: Vec::new() }
+        let finding = Finding::new(false, reason.as_str(), message);
+        Self { finding, source, fingerprint: None, reports: Vec::new(), metadata: Vec::new() }
+    }
+
+    /// Keys that were read from `spec.<source>`, or why none of them can be used.
+    fn of(source: &'static str, material: Result<Material, SourceError>) -> Self {
+        let reports = match &material {
+            Ok(material) => material.reports.clone(),
+            Err(SourceError::NothingUsable { reports }) => reports.clone(),
+            Err(_) => Vec::new(),
+        };
+        let unusable: Vec<String> = reports.iter().filter_map(complaint).collect();
+        let material = match material {
+            Ok(material) => material.material,
+            Err(error) => {
+                let message = format!("spec.{source}: {error}; {}", unusable.join("; "));
+                return Self {
+                    reports,
+                    ..Self::refused(TrustRootReason::NoUsableKeys, Some(source), message)
+                };
+            }
+        };
+        let (all, usable) = (reports.len(), reports.len() - unusable.len());
+        let message = if unusable.is_empty() {
+            format!("all {all} keys can be used")
+        } else {
+            format!("{usable} of {all} keys can be used; {}", unusable.join("; "))
+        };
+        Self {
+            finding: Finding::new(true, TrustRootReason::Loaded.as_str(), message),
+            source: Some(source),
+            fingerprint: Some(material.fingerprint().to_string()),
+            reports,
+            metadata: Vec::new(),
+        }
     }
 }
 
@@ -57,86 +98,28 @@ fn load(spec: Value, now: Timestamp) -> Loaded {
             );
         }
     };
-    let unsupported = |source| {
-        let message = format!("spec.{source} is not loaded by this version, only spec.sigstoreKeys is");
-        Loaded::refused(TrustRootReason::UnsupportedSource, Some(source), message)
+    let one_of = |got: &str| {
+        let message =
+            format!("expected exactly one, got {got}: spec.remote, spec.repository, spec.sigstoreKeys");
+        Loaded::refused(TrustRootReason::InvalidSpec, None, message)
     };
     match (&spec.sigstore_keys, &spec.remote, &spec.repository) {
-        (Some(keys), None, None) => from_keys(keys, now),
-        (None, Some(_), None) => unsupported("remote"),
-        (None, None, Some(_)) => unsupported("repository"),
-        (None, None, None) => Loaded::refused(
-            TrustRootReason::InvalidSpec,
-            None,
-            "expected exactly one, got neither: spec.remote, spec.repository, spec.sigstoreKeys".into(),
+        (Some(keys), None, None) => keys::load(keys, now),
+        (None, None, Some(repository)) => repository::load(repository, &spec.on_expiry, now),
+        (None, Some(_), None) => Loaded::refused(
+            TrustRootReason::UnsupportedSource,
+            Some("remote"),
+            "spec.remote is not loaded by this version, only spec.repository and spec.sigstoreKeys are"
+                .into(),
         ),
-        _ => Loaded::refused(
-            TrustRootReason::InvalidSpec,
-            None,
-            "expected exactly one, got both: spec.remote, spec.repository, spec.sigstoreKeys".into(),
-        ),
-    }
-}
-
-fn from_keys(keys: &SigstoreKeys, now: Timestamp) -> Loaded {
-    let source = Some("sigstoreKeys");
-    match from_sigstore_keys(&source_of(keys), now) {
-        Ok(loaded) => {
-            let unusable: Vec<String> = loaded.reports.iter().filter_map(complaint).collect();
-            let (all, usable) = (loaded.reports.len(), loaded.reports.len() - unusable.len());
-            let message = if unusable.is_empty() {
-                format!("all {all} keys can be used")
-            } else {
-                format!("{usable} of {all} keys can be used; {}", unusable.join("; "))
-            };
-            Loaded {
-                finding: Finding { ready: true, reason: TrustRootReason::Loaded.as_str(), message },
-                source,
-                fingerprint: Some(loaded.material.fingerprint().to_string()),
-                reports: loaded.reports,
-            }
-        }
-        Err(error) => {
-            let reports = match &error {
-                SourceError::NothingUsable { reports } => reports.clone(),
-                _ => Vec::new(),
-            };
-            let complaints: Vec<String> = reports.iter().filter_map(complaint).collect();
-            let message = format!("spec.sigstoreKeys: {error}; {}", complaints.join("; "));
-            Loaded { reports, ..Loaded::refused(TrustRootReason::NoUsableKeys, source, message) }
-        }
+        (None, None, None) => one_of("neither"),
+        _ => one_of("both"),
     }
 }
 
 fn complaint(report: &KeyReport) -> Option<String> {
     let problem = report.problem()?;
     Some(format!("{} {:?}: {problem}", report.kind, report.name))
-}
-
-fn source_of(keys: &SigstoreKeys) -> SigstoreKeysSource {
-    // What is no base64 is handed on as it is, so that the key is reported like any other that holds no PEM.
-    let bytes = |data: &Option<trustwright_api::spec::Base64Data>| {
-        data.as_ref()
-            .map(|data| data.decode("").unwrap_or_else(|_| data.0.clone().into_bytes()))
-            .unwrap_or_default()
-    };
-    let authority = |authority: &CertificateAuthority| CertificateAuthoritySource {
-        organization: authority.subject.organization.clone(),
-        common_name: authority.subject.common_name.clone(),
-        uri: authority.uri.clone(),
-        cert_chain_pem: bytes(&authority.cert_chain),
-    };
-    let log = |log: &LogInstance| LogSource {
-        base_url: log.base_url.clone(),
-        hash_algorithm: log.hash_algorithm.clone(),
-        public_key_pem: bytes(&log.public_key),
-    };
-    SigstoreKeysSource {
-        certificate_authorities: keys.certificate_authorities.iter().map(authority).collect(),
-        timestamp_authorities: keys.timestamp_authorities.iter().map(authority).collect(),
-        t_logs: keys.t_logs.iter().map(log).collect(),
-        ct_logs: keys.ct_logs.iter().map(log).collect(),
-    }
 }
 
 fn kind(kind: KeyKind) -> TrustedKeyKind {

@@ -19,6 +19,10 @@ pub struct TrustRootSpec {
     /// Keys and certificates written out, without TUF.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sigstore_keys: Option<SigstoreKeys>,
+    /// What becomes of keys whose TUF metadata has expired: `Keep` leaves what was verified in force, `Reject` takes
+    /// it out; `Keep` when empty. Only for `repository`.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "String::is_empty")]
+    pub on_expiry: String,
 }
 
 /// A TUF repository that is read over the network.

@@ -43,6 +43,8 @@ words! {
         Ready,
         /// Only a change of the spec helps. Exists only while true.
         Stalled,
+        /// Metadata that the object rests on has expired. Exists only while true.
+        Expired,
     }
 }
 
@@ -62,11 +64,17 @@ words! {
     TrustRootReason {
         /// The keys of the spec are loaded, those that can be used at least.
         Loaded,
+        /// Metadata has expired, and the spec has it rejected then.
+        Expired,
+        /// Metadata has expired, and what was verified stays in force.
+        ExpiredKept,
         /// The spec contradicts itself or cannot be decoded.
         InvalidSpec,
         /// The source holds no key that verification can use.
         NoUsableKeys,
         /// The source is of a kind that this version does not load.
         UnsupportedSource,
+        /// The repository is damaged, or does not chain to the root in the spec.
+        VerificationFailed,
     }
 }

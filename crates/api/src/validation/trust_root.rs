@@ -32,6 +32,10 @@ pub fn validate_trust_root(spec: &TrustRootSpec) -> FieldErrors {
     if !errors.is_empty() {
         return errors;
     }
+    if !matches!(spec.on_expiry.as_str(), "" | "Keep" | "Reject") {
+        let details = "unsupported value, expected Keep or Reject";
+        errors.push(FieldError::invalid_value(&spec.on_expiry, "spec.onExpiry", details));
+    }
     if let Some(remote) = &spec.remote {
         validate_remote(&mut errors, remote);
     }

@@ -77,7 +77,8 @@ async fn certificate_is_mended(client: &Client, control_plane: &ControlPlane) ->
 
 async fn crd_gets_the_bundle(client: &Client, port: u16) -> Result<()> {
     let crds = Api::<CustomResourceDefinition>::all(client.clone());
-    let service = json!({"name": "webhook", "namespace": NAMESPACE, "path": "/resource-conversion", "port": port});
+    let service =
+        json!({"name": "webhook", "namespace": NAMESPACE, "path": "/resource-conversion", "port": port});
     let conversion = json!({"spec": {"conversion": {"strategy": "Webhook", "webhook": {
         "conversionReviewVersions": ["v1"], "clientConfig": {"service": service},
     }}}});

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
-use trustwright_testkit::{KeyKind, Signer, public_good};
+use trustwright_testkit::{KeyKind, Signer, public_good, tuf_repository::Repository};
 
 use crate::{
     fixture::cluster,
@@ -120,20 +120,53 @@ async fn a_root_without_a_key_that_can_be_used_is_stalled_and_says_which_and_why
 }
 
 #[tokio::test]
-async fn sources_of_later_versions_are_stored_and_stalled_with_a_reason() -> Result<()> {
+async fn sources_that_cannot_be_loaded_are_stored_and_stalled_with_a_reason() -> Result<()> {
     let root = STANDARD.encode(r#"{"signatures": [], "signed": {}}"#);
     // As far as it is looked at: an archive by its first bytes.
     let archive = STANDARD.encode([0x1f, 0x8b, 8]);
-    for (source, spec) in [
-        ("remote", json!({"root": root, "mirror": "https://tuf.example"})),
-        ("repository", json!({"root": root, "mirrorFS": archive})),
+    for (source, expected, spec) in [
+        ("remote", "UnsupportedSource", json!({"root": root, "mirror": "https://tuf.example"})),
+        ("repository", "VerificationFailed", json!({"root": root, "mirrorFS": archive})),
     ] {
         let object = create(&format!("from-{source}"), &json!({source: spec}), "False").await?;
         let (reason, message) = why(&object, "Ready");
-        assert_eq!(reason, "UnsupportedSource");
+        assert_eq!(reason, expected);
         assert!(message.contains(&format!("spec.{source}")), "{message}");
         assert_eq!(condition(&object, "Stalled").unwrap()["status"], "True");
         assert_eq!(object.data["status"]["source"], source);
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_packed_repository_is_ready_without_any_network_and_an_expired_one_is_what_the_spec_says()
+-> Result<()> {
+    let packed = |repository: &Repository, on_expiry: &str| -> Result<Value> {
+        let archive = repository.publish().pack(512 << 10)?;
+        let source = json!({
+            "root": STANDARD.encode(repository.first_root()), "mirrorFS": STANDARD.encode(archive),
+            "targets": "targets",
+        });
+        Ok(json!({"repository": source, "onExpiry": on_expiry}))
+    };
+    let current = Repository::new().until("2199-01-01T00:00:00Z");
+    let object = create("packed", &packed(&current, "Reject")?, "True").await?;
+    assert_eq!(why(&object, "Ready").0, "Loaded");
+    assert_eq!(object.data["status"]["source"], "repository");
+    assert_eq!(object.data["status"]["expires"], "2199-01-01T00:00:00Z");
+    let shown = cluster().await?.control_plane.kubectl(&["get", "trustroot", "packed"]).await?.stdout;
+    assert!(shown.contains("2199-01-01T00:00:00Z"), "{shown}");
+
+    let expired = Repository::new().until("2020-01-01T00:00:00Z");
+    let object = create("packed-long-ago", &packed(&expired, "Keep")?, "True").await?;
+    assert_eq!(why(&object, "Ready").0, "ExpiredKept");
+    assert_eq!(condition(&object, "Expired").unwrap()["status"], "True");
+    let fingerprint = &object.data["status"]["fingerprint"];
+    assert!(fingerprint.is_string());
+    // It stays writable: the Policy Controller refuses even a label on it.
+    let label = ["label", "trustroot", "packed-long-ago", "a=b"];
+    cluster().await?.control_plane.kubectl(&label).await?;
+    let object = create("packed-and-rejected", &packed(&expired, "Reject")?, "False").await?;
+    assert_eq!(why(&object, "Ready").0, "Expired");
     Ok(())
 }

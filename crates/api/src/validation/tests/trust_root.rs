@@ -71,6 +71,14 @@ fn exactly_one_source() {
 }
 
 #[test]
+fn what_becomes_of_expired_metadata_is_one_of_two_words() {
+    let mut base = repository();
+    base["onExpiry"] = json!("Keep");
+    let refusal = "invalid value: keep: spec.onExpiry\nunsupported value, expected Keep or Reject";
+    refuses(&base, "/onExpiry", json!("keep"), refusal, json!("Reject"));
+}
+
+#[test]
 fn roots_are_signed_json() {
     for (base, kind) in [(remote(), "remote"), (repository(), "repository")] {
         let pointer = format!("/{kind}/root");

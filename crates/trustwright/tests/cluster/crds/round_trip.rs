@@ -105,7 +105,8 @@ fn trust_roots() -> [(&'static str, Value); 3] {
         (
             "repository",
             json!({"repository": {
-                "root": base64, "mirrorFS": "H4sI", "targets": "t", "trustedRootTarget": "r.json"}}),
+                "root": base64, "mirrorFS": "H4sI", "targets": "t", "trustedRootTarget": "r.json"},
+                "onExpiry": "Reject"}),
         ),
     ]
 }
