@@ -6,7 +6,7 @@ use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use trustwright_testkit::public_good;
+use trustwright_testkit::{public_good, tuf_repository::Repository};
 
 use crate::cluster::Cluster;
 use story::Story;
@@ -29,6 +29,7 @@ pub(crate) async fn run() -> Result<()> {
     unsigned_image_is_refused(&story).await?;
     warning_is_given(&story).await?;
     trust_root_is_read(&story).await?;
+    repository_is_packed(&story).await?;
     story.chapter("What was counted");
     let metrics = cluster.operator.metrics().await?;
     for line in metrics.lines().filter(|line| line.starts_with("trustwright_admission_total")) {
@@ -113,6 +114,24 @@ async fn trust_root_is_read(story: &Story<'_>) -> Result<()> {
     );
     ensure!(keys.contains("ed25519"), "the Rekor v2 log is missing");
     Ok(())
+}
+
+async fn repository_is_packed(story: &Story<'_>) -> Result<()> {
+    story.chapter(
+        "For clusters without network: a TUF repository, packed into a TrustRoot and verified there",
+    );
+    let repository = Repository::new().until("2199-01-01T00:00:00Z");
+    fs::write(story.folder().join("root.json"), repository.first_root()).context("root.json")?;
+    for (path, bytes) in repository.publish().files() {
+        let file = story.folder().join("mirror").join(path);
+        fs::create_dir_all(file.parent().context("no folder")?).context("mirror")?;
+        fs::write(&file, bytes).with_context(|| format!("{}", file.display()))?;
+    }
+    let pack = ["trust", "pack", "mirror", "--root", "root.json", "--name", "air-gapped"];
+    story.trustwright(&pack, "air-gapped.yaml").await?;
+    story.kubectl(&["apply", "-f", "air-gapped.yaml"]).await?;
+    story.kubectl(&["wait", "--for=condition=Ready", "trustroot/air-gapped", "--timeout=30s"]).await?;
+    story.kubectl(&["get", "trustroots"]).await.map(drop)
 }
 
 fn policy(name: &str, mode: &str, glob: &str, key: &str) -> String {

@@ -15,3 +15,4 @@ mod trust_root;
 
 pub use metrics::Metrics;
 pub use run::run;
+pub use trust_root::sigstore_keys_source;

@@ -12,6 +12,8 @@ use trustwright_api::v1alpha1::{
 };
 use trustwright_trust::{KeyKind, KeyReport, Loaded as Material, SourceError};
 
+pub use keys::sigstore_keys_source;
+
 use crate::status::{Decision, Finding, conditions, difference};
 
 /// The fields of the status that are ours, besides conditions.

@@ -4,11 +4,30 @@ use std::{net::IpAddr, time::Duration};
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+use crate::trust::TrustCommand;
+
 /// Image-signature admission for Kubernetes.
 #[derive(Debug, Parser)]
 #[command(version, about)]
-pub(crate) struct Args {
+pub(crate) struct CommandLine {
     #[command(subcommand)]
+    pub(crate) task: Task,
+}
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Task {
+    /// Serve until told to stop.
+    #[command(flatten)]
+    Serve(Command),
+    /// Look at, pack and check trust roots by hand; needs no cluster.
+    #[command(subcommand)]
+    Trust(TrustCommand),
+}
+
+/// What [`process`](crate::process) runs.
+#[derive(Debug)]
+pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
@@ -110,6 +129,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        Args::command().debug_assert();
+        CommandLine::command().debug_assert();
     }
 }

@@ -1,15 +1,21 @@
-//! `trustwright`: the operator, the admission webhooks, or both.
+//! `trustwright`: the operator, the admission webhooks, or both; and trust roots by hand.
 
 mod args;
 mod process;
+mod trust;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use crate::args::{Args, CommandLine, Task};
+
 fn main() -> ExitCode {
-    let args = args::Args::parse();
-    match process::run(&args) {
+    let done = match CommandLine::parse().task {
+        Task::Serve(command) => process::run(&Args { command }),
+        Task::Trust(command) => trust::run(&command),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Also readable where logging could not be started.

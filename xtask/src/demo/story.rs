@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::Api;
+use trustwright_testkit::operator::built_binary;
 use trustwright_testkit::process::{Command, Output, eventually};
 use trustwright_testkit::{Tool, run_dir};
 
@@ -90,6 +91,17 @@ impl<'a> Story<'a> {
         Ok(self.run(Tool::Cosign, "cosign", args, true).await?.0.stderr)
     }
 
+    /// Runs Trustwright's own command line and writes what it prints into the file `into`.
+    pub(crate) async fn trustwright(&self, args: &[&str], into: &str) -> Result<()> {
+        let (status, output) = self.command_of(built_binary("release"), args).finish(LIMIT).await?;
+        println!("  $ trustwright {} > {into}", args.join(" "));
+        for line in output.stderr.lines() {
+            println!("    {line}");
+        }
+        ensure!(status.success(), "trustwright failed ({status})");
+        fs::write(self.folder.join(into), output.stdout).with_context(|| into.to_owned())
+    }
+
     /// Writes a manifest, shows it and applies it.
     pub(crate) async fn apply(&self, name: &str, manifest: &str) -> Result<()> {
         for line in manifest.lines() {
@@ -124,14 +136,18 @@ impl<'a> Story<'a> {
     }
 
     fn command(&self, tool: Tool, args: &[&str]) -> Result<Command> {
-        Ok(Command::new(tool.path()?)
+        Ok(self.command_of(tool.path()?, args))
+    }
+
+    fn command_of(&self, program: PathBuf, args: &[&str]) -> Command {
+        Command::new(program)
             .args(args)
             .directory(&self.folder)
             .only_own_env()
             .env("HOME", &self.folder)
             .env("KUBECONFIG", self.cluster.control_plane.kubeconfig())
             .env("COSIGN_PASSWORD", "")
-            .offline())
+            .offline()
     }
 }
 

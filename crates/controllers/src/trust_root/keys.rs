@@ -9,10 +9,11 @@ use super::Loaded;
 
 /// Loads the keys, each for itself.
 pub(super) fn load(keys: &SigstoreKeys, now: Timestamp) -> Loaded {
-    Loaded::of("sigstoreKeys", from_sigstore_keys(&source_of(keys), now))
+    Loaded::of("sigstoreKeys", from_sigstore_keys(&sigstore_keys_source(keys), now))
 }
 
-fn source_of(keys: &SigstoreKeys) -> SigstoreKeysSource {
+/// Takes the keys of `spec.sigstoreKeys` out of their Kubernetes form.
+pub fn sigstore_keys_source(keys: &SigstoreKeys) -> SigstoreKeysSource {
     // What is no base64 is handed on as it is, so that the key is reported like any other that holds no PEM.
     let bytes = |data: &Option<Base64Data>| {
         data.as_ref()

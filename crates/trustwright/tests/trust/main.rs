@@ -1,0 +1,11 @@
+//! `trustwright trust`, as it is built: arguments in, output and exit status out. No cluster is needed.
+
+// A panic is how a test fails, also in what tests share.
+#![allow(clippy::unwrap_used)]
+
+mod fixture;
+mod keys;
+mod mirror;
+mod public_good;
+mod refusals;
+mod time;
