@@ -55,10 +55,7 @@ impl Engine {
         image: &ImageRef,
         deadline: Instant,
     ) -> Result<Digest, trustwright_registry::Error> {
-        match image.digest() {
-            Some(digest) => Ok(digest),
-            None => self.registry.resolve(image, &Credential::Anonymous, deadline).await,
-        }
+        self.registry.resolve(image, &Credential::Anonymous, deadline).await
     }
 
     /// Judges every image of a workload against `snapshot`: each text once, however often it stands there.

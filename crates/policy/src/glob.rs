@@ -18,7 +18,6 @@ impl std::error::Error for InvalidGlob {}
 /// A compiled image pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Glob {
-    text: String,
     tokens: Vec<Token>,
 }
 
@@ -52,12 +51,7 @@ impl Glob {
                 literal => Token::Literal(literal),
             });
         }
-        Ok(Self { text: text.to_owned(), tokens })
-    }
-
-    /// The pattern as it was written.
-    pub fn as_str(&self) -> &str {
-        &self.text
+        Ok(Self { tokens })
     }
 
     /// Whether the full image name `name` (see [`trustwright_core::ImageRef::name`]) matches.

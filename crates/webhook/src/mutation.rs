@@ -1,6 +1,8 @@
 //! `/mutations`: tags pinned to the digests that they name now.
 
-use futures::future::join_all;
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt as _, stream};
 use kube::core::admission::AdmissionResponse;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -14,6 +16,9 @@ use crate::{
     workload::Image,
 };
 
+/// Tags of one object that are asked for at once.
+const CONCURRENCY: usize = 16;
+
 /// Pins every tag of the request's object. What cannot be resolved is left as it is, with a warning that says
 /// why: the validating webhook then refuses it, since it is no digest.
 pub(crate) async fn mutate(app: &App, request: &Request, deadline: Instant) -> AdmissionResponse {
@@ -25,16 +30,16 @@ pub(crate) async fn mutate(app: &App, request: &Request, deadline: Instant) -> A
         Ok(images) => images,
         Err(error) => return review::deny(response, &format!("decoding request failed: {error}")),
     };
-    let results = join_all(images.iter().map(|image| pin(app, image, deadline))).await;
+    let pins = pin_all(app, &images, deadline).await;
     let mut operations = Vec::new();
     let mut warnings = Vec::new();
-    for (image, result) in images.iter().zip(results) {
-        match result {
-            Ok(Some(pinned)) => {
+    for image in &images {
+        match pins.get(image.field.image.as_str()) {
+            Some(Ok(Some(pinned))) => {
                 operations.push(json!({"op": "replace", "path": image.pointer, "value": pinned}));
             }
-            Ok(None) => {}
-            Err(error) => {
+            Some(Ok(None)) | None => {}
+            Some(Err(error)) => {
                 warnings.push(format!("{}: {} stays a tag: {error}", image.field.path, image.field.image));
             }
         }
@@ -55,10 +60,22 @@ pub(crate) fn with_patch(response: AdmissionResponse, operations: Vec<Value>) ->
         .unwrap_or(failed)
 }
 
+/// The pinned form of each text among the images, asked for once however often it stands there.
+async fn pin_all<'i>(
+    app: &App,
+    images: &'i [Image],
+    deadline: Instant,
+) -> BTreeMap<&'i str, Result<Option<String>, String>> {
+    let texts: BTreeSet<&str> = images.iter().map(|image| image.field.image.as_str()).collect();
+    let asked: Vec<_> = texts.iter().map(|text| pin(app, text, deadline)).collect();
+    let pinned: Vec<_> = stream::iter(asked).buffered(CONCURRENCY).collect().await;
+    texts.into_iter().zip(pinned).collect()
+}
+
 /// The pinned form of a tag; `None` where there is nothing to pin. The error is fit for a person.
-async fn pin(app: &App, image: &Image, deadline: Instant) -> Result<Option<String>, String> {
+async fn pin(app: &App, text: &str, deadline: Instant) -> Result<Option<String>, String> {
     // What is no reference at all is the validating webhook's to refuse.
-    let Ok(reference) = image.field.image.parse::<ImageRef>() else { return Ok(None) };
+    let Ok(reference) = text.parse::<ImageRef>() else { return Ok(None) };
     if reference.digest().is_some() {
         return Ok(None);
     }
