@@ -13,6 +13,7 @@
 
 pub mod conversion;
 pub mod crd;
+pub mod decoding;
 pub mod defaulting;
 pub mod field_error;
 pub mod names;
@@ -28,6 +29,7 @@ mod lenient;
 
 pub use conversion::{ConversionError, convert};
 pub use crd::crds;
+pub use decoding::{SpecError, decode_spec};
 pub use defaulting::{default_cluster_image_policy, default_trust_root};
 pub use field_error::{FieldError, FieldErrors, Level};
 pub use names::GROUP;

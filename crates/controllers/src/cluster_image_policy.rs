@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use kube::{ResourceExt as _, core::DynamicObject};
-use trustwright_api::v1alpha1::{ClusterImagePolicySpec, ClusterImagePolicyStatus, PolicyReason};
-use trustwright_policy::{Policy, compile};
+use trustwright_api::v1alpha1::{ClusterImagePolicyStatus, PolicyReason};
+use trustwright_policy::compile_stored;
 
 use crate::status::{Decision, Finding, conditions, difference};
 
@@ -21,12 +21,7 @@ pub(crate) fn decide(object: &DynamicObject, now: Timestamp) -> Decision {
 }
 
 fn find(object: &DynamicObject) -> Finding {
-    let name = object.name_any();
-    let spec = object.data.get("spec").cloned().unwrap_or_default();
-    let policy = match serde_json::from_value::<Option<ClusterImagePolicySpec>>(spec) {
-        Ok(spec) => compile(&name, &spec.unwrap_or_default()),
-        Err(error) => Policy::unreadable(&name, format!("cannot be decoded: {error}")),
-    };
+    let policy = compile_stored(&object.name_any(), object.data.get("spec"));
     let problems: Vec<String> = policy.not_ready().map(ToString::to_string).collect();
     if problems.is_empty() {
         let message = match policy.authorities.len() {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::DynamicObject;
 use serde_json::Value;
+use trustwright_api::decode_spec;
 use trustwright_api::v1alpha1::{
     RoleStatus, TrustRootReason, TrustRootSpec, TrustRootStatus, TrustedKey, TrustedKeyKind,
 };
@@ -24,7 +25,7 @@ pub(crate) fn decide(object: &DynamicObject, now: Timestamp) -> Decision {
     let previous = object.data.get("status").cloned().unwrap_or_default();
     let known: TrustRootStatus = serde_json::from_value(previous.clone()).unwrap_or_default();
     let generation = object.metadata.generation;
-    let loaded = load(object.data.get("spec").cloned().unwrap_or_default(), now);
+    let loaded = load(object.data.get("spec"), now);
     let expires = loaded.metadata.iter().map(|role| role.expires.0).min();
     let status = TrustRootStatus {
         observed_generation: generation,
@@ -89,9 +90,9 @@ impl Loaded {
     }
 }
 
-fn load(spec: Value, now: Timestamp) -> Loaded {
-    let spec = match serde_json::from_value::<Option<TrustRootSpec>>(spec) {
-        Ok(spec) => spec.unwrap_or_default(),
+fn load(spec: Option<&Value>, now: Timestamp) -> Loaded {
+    let spec: TrustRootSpec = match decode_spec(spec) {
+        Ok(spec) => spec,
         Err(error) => {
             return Loaded::refused(
                 TrustRootReason::InvalidSpec,

@@ -2,8 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
-use trustwright_api::v1alpha1::{self as api, ClusterImagePolicySpec};
-use trustwright_core::Reason;
+use serde_json::Value;
+use trustwright_api::{
+    decode_spec,
+    v1alpha1::{self as api, ClusterImagePolicySpec},
+};
 use trustwright_verify::{HashAlgorithm, PublicKey};
 
 use crate::{Glob, Scope, Workload};
@@ -120,14 +123,12 @@ impl Policy {
     }
 }
 
-impl Check {
-    /// The reason that a denial carries when this check is what stands in the way, without any evidence.
-    pub const fn own_reason(&self) -> Option<Reason> {
-        match self {
-            Self::Fail(_) => Some(Reason::StaticFail),
-            Self::NotReady(_) => Some(Reason::AuthorityNotReady),
-            Self::Pass | Self::Key(..) => None,
-        }
+/// Compiles a policy from its object's `spec` as it is stored. One that does not decode is a policy that denies
+/// everything: it may match anything.
+pub fn compile_stored(name: &str, spec: Option<&Value>) -> Policy {
+    match decode_spec(spec) {
+        Ok(spec) => compile(name, &spec),
+        Err(error) => Policy::unreadable(name, format!("cannot be decoded: {error}")),
     }
 }
 

@@ -16,7 +16,7 @@ mod glob;
 mod scope;
 mod snapshot;
 
-pub use compile::{Authority, Check, Formats, Images, Mode, NotReady, Policy, compile};
+pub use compile::{Authority, Check, Formats, Images, Mode, NotReady, Policy, compile, compile_stored};
 pub use evaluate::{Outcome, evaluate};
 pub use glob::{Glob, InvalidGlob};
 pub use scope::{Scope, Workload};

@@ -3,8 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use kube::core::DynamicObject;
-use trustwright_api::v1alpha1::ClusterImagePolicySpec;
-use trustwright_policy::{Policy, Settings, Snapshot, compile};
+use trustwright_policy::{Policy, Settings, Snapshot, compile_stored};
 
 /// Every `ClusterImagePolicy`, compiled.
 ///
@@ -45,7 +44,7 @@ impl Index {
         let known = self.policies.get(&name).filter(|known| known.version == version && version.1.is_some());
         let compiled = match known {
             Some(known) => known.clone(),
-            None => Compiled { version, policy: Arc::new(compile_object(&name, object)) },
+            None => Compiled { version, policy: Arc::new(compile_stored(&name, object.data.get("spec"))) },
         };
         self.incoming.as_mut().unwrap_or(&mut self.policies).insert(name, compiled);
     }
@@ -62,19 +61,6 @@ impl Index {
         let policies =
             self.policies.iter().map(|(name, compiled)| (name.clone(), compiled.policy.clone())).collect();
         Snapshot { policies, settings: self.settings }
-    }
-}
-
-/// An object whose spec does not decode is a policy that denies everything: it may match anything.
-fn compile_object(name: &str, object: &DynamicObject) -> Policy {
-    let spec = object.data.get("spec").cloned().unwrap_or_default();
-    // A list would be read as the fields in their order.
-    if !spec.is_object() && !spec.is_null() {
-        return Policy::unreadable(name, "cannot be decoded: expected an object");
-    }
-    match serde_json::from_value::<Option<ClusterImagePolicySpec>>(spec) {
-        Ok(spec) => compile(name, &spec.unwrap_or_default()),
-        Err(error) => Policy::unreadable(name, format!("cannot be decoded: {error}")),
     }
 }
 

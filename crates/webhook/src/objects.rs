@@ -7,7 +7,7 @@ use kube::core::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use trustwright_api::{
-    FieldErrors, ValidationSettings, default_cluster_image_policy, default_trust_root,
+    FieldErrors, ValidationSettings, decode_spec, default_cluster_image_policy, default_trust_root,
     v1alpha1::{ClusterImagePolicySpec, TrustRootSpec},
     validate_cluster_image_policy, validate_trust_root,
 };
@@ -85,12 +85,7 @@ fn is_none_of_ours(request: &Request) -> bool {
 }
 
 fn spec<T: DeserializeOwned + Default>(request: &Request) -> Result<T, String> {
-    match review::object(request)?.data.get("spec") {
-        None | Some(Value::Null) => Ok(T::default()),
-        // A list would be read as the fields in their order.
-        Some(spec) if !spec.is_object() => Err("spec: expected an object".into()),
-        Some(spec) => T::deserialize(spec).map_err(|error| format!("spec: {error}")),
-    }
+    decode_spec(review::object(request)?.data.get("spec")).map_err(|error| format!("spec: {error}"))
 }
 
 /// The JSON patch that adds what `default` adds to the spec.
