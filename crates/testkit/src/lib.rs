@@ -17,6 +17,8 @@
 
 pub mod certs;
 pub mod control_plane;
+pub mod http;
+pub mod kstatus;
 pub mod operator;
 pub mod private_sigstore;
 pub mod process;
@@ -28,6 +30,7 @@ pub mod tools;
 pub mod tuf_repository;
 
 pub use control_plane::{ControlPlane, shared};
+pub use kstatus::Kstatus;
 pub use operator::{Operator, OperatorOptions};
 pub use private_sigstore::PrivateSigstore;
 pub use registry::{Image, Registry};

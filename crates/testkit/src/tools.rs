@@ -26,6 +26,8 @@ pub enum Tool {
     Etcd,
     /// Sigstore's certificate authority.
     Fulcio,
+    /// Says what kstatus makes of objects; see [`kstatus`](crate::kstatus).
+    Kstatus,
     /// The Kubernetes API server.
     KubeApiserver,
     /// The controllers that fill namespaces and turn Deployments into Pods.
@@ -46,12 +48,13 @@ pub enum Tool {
 
 impl Tool {
     /// Every tool, the quick builds first.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Crane,
         Self::Referrers,
         Self::Etcd,
         Self::RekorServer,
         Self::TimestampServer,
+        Self::Kstatus,
         Self::Fulcio,
         Self::Registry,
         Self::Kwok,
@@ -72,6 +75,7 @@ impl Tool {
             Self::Crane => "crane",
             Self::Etcd => "etcd",
             Self::Fulcio => "fulcio",
+            Self::Kstatus => "kstatus",
             Self::KubeApiserver => "kube-apiserver",
             Self::KubeControllerManager => "kube-controller-manager",
             Self::Kubectl => "kubectl",
@@ -98,6 +102,7 @@ impl Tool {
             Self::Crane | Self::Referrers => "crane",
             Self::Etcd => "etcd",
             Self::Fulcio => "fulcio",
+            Self::Kstatus => "kstatus",
             Self::KubeApiserver | Self::KubeControllerManager | Self::Kubectl => "kubernetes",
             Self::Kwok => "kwok",
             Self::Registry => "registry",
@@ -113,11 +118,12 @@ impl Tool {
             Self::Crane => "github.com/google/go-containerregistry/cmd/crane",
             Self::Etcd => "go.etcd.io/etcd/server/v3",
             Self::Fulcio => "github.com/sigstore/fulcio",
+            // Ours, in the module's own folder, as `referrers` is.
+            Self::Kstatus => "./compute",
             Self::KubeApiserver => "k8s.io/kubernetes/cmd/kube-apiserver",
             Self::KubeControllerManager => "k8s.io/kubernetes/cmd/kube-controller-manager",
             Self::Kubectl => "k8s.io/kubernetes/cmd/kubectl",
             Self::Kwok => "sigs.k8s.io/kwok/cmd/kwok",
-            // Ours, in the module's own folder.
             Self::Referrers => "./referrers",
             Self::Registry => "github.com/distribution/distribution/v3/cmd/registry",
             Self::RekorServer => "github.com/sigstore/rekor-tiles/v2/cmd/rekor-server/posix",

@@ -24,7 +24,17 @@ impl Key {
     #[allow(clippy::new_without_default)] // two are never equal
     pub fn new() -> Self {
         let pair = Arc::new(Ed25519KeyPair::generate().expect("made here"));
-        Self { id: hex::encode(Sha256::digest(pair.public_key().as_ref())), pair }
+        let mut key = Self { id: String::new(), pair };
+        // What the specification says of a KEYID (4.2); there are clients that compute it again.
+        let document = sigstore_tuf::canonical_json::to_canonical_bytes(&key.document()).expect("made here");
+        key.id = hex::encode(Sha256::digest(document));
+        key
+    }
+
+    /// Generates a key whose ID is the producer's choice, as TAP 12 has it.
+    #[must_use]
+    pub fn with_id(id: impl Into<String>) -> Self {
+        Self { id: id.into(), ..Self::new() }
     }
 
     fn document(&self) -> Value {

@@ -1,6 +1,6 @@
 //! The public Sigstore repository, as it was on 2026-08-22.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
 use trustwright_trust::tuf::{
@@ -8,6 +8,7 @@ use trustwright_trust::tuf::{
 };
 use trustwright_trust::{KeyReport, to_trusted_root};
 
+use super::folder;
 use crate::support::now;
 
 const PUBLISHED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/sigstore-tuf");
@@ -15,21 +16,8 @@ const PUBLISHED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/da
 /// Most bytes of a packed repository in a status.
 const STATUS_LIMIT: u64 = 512 << 10;
 
-fn published() -> Archive {
-    let mut archive = Archive::default();
-    let mut folders = vec![PathBuf::from(PUBLISHED)];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let name = path.strip_prefix(Path::new(PUBLISHED)).unwrap().to_str().unwrap().to_owned();
-                archive.insert(name, std::fs::read(&path).unwrap());
-            }
-        }
-    }
-    archive
+pub(super) fn published() -> Archive {
+    folder(Path::new(PUBLISHED))
 }
 
 fn verified(root: u64, archive: &Archive, at: Timestamp, expiry: Expiry) -> Result<Verified, TufError> {

@@ -12,7 +12,7 @@ fn trusted_root(repository: &Repository) -> Vec<u8> {
 }
 
 /// Returns a role that may sign for everything, and lists `trusted_root` where there is one.
-fn role(name: &str, trusted_root: Option<&Vec<u8>>) -> Delegation {
+pub(super) fn role(name: &str, trusted_root: Option<&Vec<u8>>) -> Delegation {
     Delegation {
         name: name.to_owned(),
         role: Role::new(),
@@ -27,7 +27,7 @@ fn role(name: &str, trusted_root: Option<&Vec<u8>>) -> Delegation {
 }
 
 /// Delegates the trusted root to each of `roles`, of which those that are `true` list it.
-fn delegating(roles: &[(&str, &'static str, bool, bool)]) -> Repository {
+pub(super) fn delegating(roles: &[(&str, &'static str, bool, bool)]) -> Repository {
     let mut repository = Repository::new();
     let trusted_root = repository.files.remove("trusted_root.json").unwrap();
     repository.delegations = roles
