@@ -70,6 +70,9 @@ pub fn cluster_image_policy_crd() -> Result<CustomResourceDefinition, SchemaErro
 /// [`SchemaError`]; the crate's tests show that it does not happen.
 pub fn trust_root_crd() -> Result<CustomResourceDefinition, SchemaError> {
     let fingerprint = column("Fingerprint", ".status.fingerprint", "Digest of what is trusted");
+    let reason =
+        column("Reason", r#".status.conditions[?(@.type=="Ready")].reason"#, "Why it is ready or not");
+    let changed = column("Changed", ".status.lastChangeTime", "Time since what is trusted changed");
     let columns = vec![
         column(
             "Ready",
@@ -82,8 +85,9 @@ pub fn trust_root_crd() -> Result<CustomResourceDefinition, SchemaError> {
             r#".status.metadata[?(@.role=="root")].version"#,
             "Version of the TUF root, where there is one",
         ),
-        column("Expires", ".status.expires", "When the first role of its TUF metadata ends"),
-        column("Reason", r#".status.conditions[?(@.type=="Ready")].reason"#, "Why it is ready or not"),
+        column("Expires", ".status.expires", "When its TUF metadata ends, unless somebody signs it again"),
+        CustomResourceColumnDefinition { type_: "date".to_owned(), ..changed },
+        CustomResourceColumnDefinition { priority: Some(1), ..reason },
         CustomResourceColumnDefinition { priority: Some(1), ..fingerprint },
         age(),
     ];

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::lenient::null_as_default;
+use crate::spec::Base64Data;
 
 pub use condition::{
     Condition, ConditionStatus, ConditionUpdate, condition, remove_condition, set_condition,
@@ -46,7 +47,7 @@ pub struct TrustRootStatus {
     /// Further remarks of controllers.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
-    /// Which part of the spec the keys come from: `remote`, `repository` or `sigstoreKeys`.
+    /// Which part of the spec the keys come from: `remote`, `repository`, `sigstoreKeys` or `trustedRoot`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// SHA-256 of the trusted keys and certificates, hexadecimal. It changes only when what is trusted does.
@@ -58,10 +59,19 @@ pub struct TrustRootStatus {
     /// The roles of the TUF repository that were verified.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub metadata: Vec<RoleStatus>,
-    /// When the first of these roles ends.
+    /// When the first of these roles ends that refreshing alone does not extend: with `remote`, those but `timestamp`
+    /// and `snapshot`, which a mirror signs again and again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub expires: Option<Time>,
+    /// When the fingerprint last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub last_change_time: Option<Time>,
+    /// The verified TUF repository of a `remote` source as a gzip-compressed tar archive, base64-encoded. Whoever reads
+    /// it verifies it again from the root in the spec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<Base64Data>,
 }
 
 /// A role of a TUF repository.

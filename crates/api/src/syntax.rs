@@ -3,6 +3,7 @@
 //! The Policy Controller reads them with Go's standard library and Go's container registry library; what is legal
 //! here is what was legal there, and the texts of refusals are theirs.
 
+pub mod duration;
 pub mod glob;
 pub mod kms;
 pub mod oci;

@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 use kube::{ResourceExt as _, core::DynamicObject};
-use trustwright_api::v1alpha1::{ClusterImagePolicyStatus, PolicyReason};
+use trustwright_api::v1alpha1::{ClusterImagePolicyStatus, ConditionType, PolicyReason};
 use trustwright_policy::compile_stored;
 
-use crate::status::{Decision, Finding, conditions, difference};
+use crate::status::{Aspect, Decision, conditions, difference};
 
 /// The status that `object` should have. Time changes nothing about it.
 pub(crate) fn decide(object: &DynamicObject, now: Timestamp) -> Decision {
@@ -14,13 +14,13 @@ pub(crate) fn decide(object: &DynamicObject, now: Timestamp) -> Decision {
     let generation = object.metadata.generation;
     let status = ClusterImagePolicyStatus {
         observed_generation: generation,
-        conditions: conditions(&known.conditions, &find(object), generation, now),
+        conditions: conditions(&known.conditions, aspects(object), generation, now),
         ..ClusterImagePolicyStatus::default()
     };
-    Decision { status: difference(&previous, &status, &["observedGeneration"]), again: None }
+    Decision { status: difference(&previous, &status, &["observedGeneration"]), ..Decision::default() }
 }
 
-fn find(object: &DynamicObject) -> Finding {
+fn aspects(object: &DynamicObject) -> Vec<Aspect> {
     let policy = compile_stored(&object.name_any(), object.data.get("spec"));
     let problems: Vec<String> = policy.not_ready().map(ToString::to_string).collect();
     if problems.is_empty() {
@@ -28,9 +28,14 @@ fn find(object: &DynamicObject) -> Finding {
             1 => "the policy's authority can be used".to_owned(),
             count => format!("all {count} authorities can be used"),
         };
-        return Finding::new(true, PolicyReason::Compiled.as_str(), message);
+        return vec![Aspect::new(ConditionType::Ready, true, PolicyReason::Compiled.as_str(), message)];
     }
-    Finding::new(false, PolicyReason::NotCompiled.as_str(), problems.join("; "))
+    // `Stalled`: tools that read kstatus would wait for ever without it.
+    let (reason, message) = (PolicyReason::NotCompiled.as_str(), problems.join("; "));
+    vec![
+        Aspect::new(ConditionType::Ready, false, reason, message.clone()),
+        Aspect::new(ConditionType::Stalled, true, reason, message),
+    ]
 }
 
 #[cfg(test)]

@@ -1,13 +1,28 @@
-//! What the reconcilers count, under the names that controller-runtime gave the field.
+//! What the reconcilers count. Where the meaning is the same, the names are those that controller-runtime gave the
+//! field.
+
+mod collector;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
+use trustwright_api::v1alpha1::TrustRootReason;
+
+use crate::trust_root::Shown;
+use collector::Collected;
 
 /// Upper bounds of durations, in seconds.
 const BUCKETS: [f64; 10] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+/// Upper bounds of durations of refreshes, in seconds.
+const REFRESH_BUCKETS: [f64; 9] = [0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 15.0, 60.0];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
@@ -20,6 +35,12 @@ struct ControllerLabels {
     controller: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefreshLabels {
+    result: &'static str,
+    reason: &'static str,
+}
+
 /// The metrics of the reconcilers.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -27,6 +48,9 @@ pub struct Metrics {
     duration: Family<ControllerLabels, Histogram>,
     writes: Family<ControllerLabels, Counter>,
     leader: Gauge,
+    refreshes: Family<RefreshLabels, Counter>,
+    refresh_duration: Histogram,
+    shown: Arc<Mutex<BTreeMap<String, Shown>>>,
 }
 
 impl Metrics {
@@ -37,6 +61,9 @@ impl Metrics {
             duration: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             writes: Family::default(),
             leader: Gauge::default(),
+            refreshes: Family::default(),
+            refresh_duration: Histogram::new(REFRESH_BUCKETS),
+            shown: Arc::default(),
         };
         registry.register(
             "controller_runtime_reconcile",
@@ -54,6 +81,17 @@ impl Metrics {
             "Whether this replica leads",
             metrics.leader.clone(),
         );
+        registry.register(
+            "trustwright_trustroot_refreshes",
+            "Refreshes of trust roots from their mirrors",
+            metrics.refreshes.clone(),
+        );
+        registry.register(
+            "trustwright_trustroot_refresh_duration_seconds",
+            "Time of a refresh, the quiet ones included",
+            metrics.refresh_duration.clone(),
+        );
+        registry.register_collector(Box::new(Collected(metrics.shown.clone())));
         metrics
     }
 
@@ -67,7 +105,36 @@ impl Metrics {
         self.writes.get_or_create(&ControllerLabels { controller }).inc();
     }
 
+    /// Only the leader shows trust roots: another one's view would be as old as its lead.
     pub(crate) fn leads(&self, leads: bool) {
         self.leader.set(i64::from(leads));
+        if !leads {
+            self.shown().clear();
+        }
+    }
+
+    pub(crate) fn refreshed(&self, failure: Option<TrustRootReason>, took: Duration) {
+        let labels = RefreshLabels {
+            result: if failure.is_none() { "success" } else { "failure" },
+            reason: failure.unwrap_or(TrustRootReason::UpToDate).as_str(),
+        };
+        self.refreshes.get_or_create(&labels).inc();
+        self.refresh_duration.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn show(&self, name: &str, shown: Shown) {
+        self.shown().insert(name.to_owned(), shown);
+    }
+
+    pub(crate) fn forget(&self, name: &str) {
+        self.shown().remove(name);
+    }
+
+    pub(crate) fn retain(&self, names: &BTreeSet<String>) {
+        self.shown().retain(|name, _| names.contains(name));
+    }
+
+    fn shown(&self) -> MutexGuard<'_, BTreeMap<String, Shown>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

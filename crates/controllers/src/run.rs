@@ -1,52 +1,31 @@
 //! Driving the reconcilers: from watch to decision to write, while we lead.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use futures::StreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use kube::{
     Api, Client, Resource as _, ResourceExt as _,
     api::{Patch, PatchParams},
     core::{ApiResource, DynamicObject, GroupVersionKind},
     runtime::{
+        WatchStreamExt as _,
         controller::{Action, Config, Controller, Error as ControllerError},
-        reflector::ObjectRef,
+        events::{Event, EventType, Recorder, Reporter},
+        reflector::{self, ObjectRef, Store},
         watcher,
     },
 };
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{Notify, mpsc, watch};
+use trustwright_roots::DEFAULT_NAME;
+use trustwright_runtime::objects::Objects;
 
-use crate::{Metrics, cluster_image_policy, status::Decision, trust_root};
-
-/// One reconciled kind.
-#[derive(Debug)]
-struct Kind {
-    name: &'static str,
-    plural: &'static str,
-    /// The name in metrics and logs.
-    controller: &'static str,
-    /// The field manager of what we write.
-    manager: &'static str,
-    decide: fn(&DynamicObject, Timestamp) -> Decision,
-}
-
-const KINDS: [Kind; 2] = [
-    Kind {
-        name: "ClusterImagePolicy",
-        plural: "clusterimagepolicies",
-        controller: "clusterimagepolicy",
-        manager: "policy.sigstore.dev/clusterimagepolicy-controller",
-        decide: cluster_image_policy::decide,
-    },
-    Kind {
-        name: "TrustRoot",
-        plural: "trustroots",
-        controller: "trustroot",
-        manager: "policy.sigstore.dev/trustroot-controller",
-        decide: trust_root::decide,
-    },
-];
+use crate::{
+    Metrics, Settings, cluster_image_policy,
+    status::{Decision, Transition},
+    trust_root::{self, TrustRoots},
+};
 
 const VERSION: &str = "v1alpha1";
 /// Longest wait until an object is looked at again whose state time will change.
@@ -54,22 +33,105 @@ const LONGEST_WAIT: Duration = Duration::from_hours(24);
 /// Longest wait for one write.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Everything that the reconcilers run on.
+#[derive(Clone)]
+pub struct Operator {
+    /// The API server.
+    pub client: Client,
+    /// What our namespace holds.
+    pub objects: Objects,
+    /// What the command line says.
+    pub settings: Settings,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// The time.
+    pub clock: fn() -> Timestamp,
+}
+
 /// Why a reconcile failed.
 #[derive(Debug, thiserror::Error)]
 enum Error {
     /// The API server refused the status.
-    #[error("failed to write the status")]
+    #[error("failed to write the status: {0}")]
     Write(#[source] kube::Error),
     /// The API server did not answer in time.
     #[error("the API server did not answer within {} seconds", WRITE_TIMEOUT.as_secs())]
     Timeout,
+    /// The floors could not be read or kept.
+    #[error(transparent)]
+    Floors(#[from] trust_root::FloorsError),
+}
+
+/// One reconciled kind.
+#[derive(Clone)]
+enum Reconciler {
+    ClusterImagePolicies,
+    TrustRoots(Arc<TrustRoots>),
+}
+
+impl Reconciler {
+    /// The kind's name and plural, the name in metrics and logs, and the field manager of what we write.
+    const fn names(&self) -> [&'static str; 4] {
+        match self {
+            Self::ClusterImagePolicies => [
+                "ClusterImagePolicy",
+                "clusterimagepolicies",
+                "clusterimagepolicy",
+                "policy.sigstore.dev/clusterimagepolicy-controller",
+            ],
+            Self::TrustRoots(_) => {
+                ["TrustRoot", "trustroots", "trustroot", "policy.sigstore.dev/trustroot-controller"]
+            }
+        }
+    }
+
+    fn resource(&self) -> ApiResource {
+        let [kind, plural, ..] = self.names();
+        ApiResource::from_gvk_with_plural(
+            &GroupVersionKind::gvk(trustwright_api::GROUP, VERSION, kind),
+            plural,
+        )
+    }
+
+    const fn controller(&self) -> &'static str {
+        self.names()[2]
+    }
+
+    async fn decide(&self, object: &DynamicObject, now: Timestamp) -> Result<Decision, Error> {
+        match self {
+            Self::ClusterImagePolicies => Ok(cluster_image_policy::decide(object, now)),
+            Self::TrustRoots(roots) => Ok(roots.decide(object, now).await?),
+        }
+    }
+
+    /// The status is what was decided.
+    async fn applied(&self, object: &DynamicObject) -> Result<(), Error> {
+        match self {
+            Self::ClusterImagePolicies => Ok(()),
+            Self::TrustRoots(roots) => Ok(roots.applied(object).await?),
+        }
+    }
+
+    /// Takes note of what is gone.
+    fn note(&self, event: &watcher::Event<DynamicObject>, store: &Store<DynamicObject>) {
+        let Self::TrustRoots(roots) = self else { return };
+        match event {
+            watcher::Event::Delete(object) => roots.forget(&object.name_any()),
+            watcher::Event::InitDone => {
+                let names: BTreeSet<String> = store.state().iter().map(|object| object.name_any()).collect();
+                roots.retain(&names);
+            }
+            watcher::Event::Init | watcher::Event::InitApply(_) | watcher::Event::Apply(_) => {}
+        }
+    }
 }
 
 struct Context {
     client: Client,
-    kind: &'static Kind,
+    reconciler: Reconciler,
     resource: ApiResource,
     metrics: Metrics,
+    recorder: Recorder,
     clock: fn() -> Timestamp,
 }
 
@@ -77,47 +139,125 @@ struct Context {
 ///
 /// Losing the lease drops whatever is under way; a write that was sent carries the object's resourceVersion, so
 /// that it cannot undo a newer leader's.
-pub async fn run(
-    client: Client,
-    mut leading: watch::Receiver<bool>,
-    metrics: Metrics,
-    clock: fn() -> Timestamp,
-) {
+pub async fn run(operator: Operator, mut leading: watch::Receiver<bool>) {
     loop {
         if leading.wait_for(|leads| *leads).await.is_err() {
             return;
         }
-        metrics.leads(true);
+        operator.metrics.leads(true);
         tracing::info!("Leading: the controllers start");
-        let work = futures::future::join_all(
-            KINDS.iter().map(|kind| drive(client.clone(), kind, metrics.clone(), clock)),
-        );
         tokio::select! {
-            _ = work => {}
+            () = lead(&operator) => {}
             _ = leading.wait_for(|leads| !*leads) => {}
         }
-        metrics.leads(false);
+        operator.metrics.leads(false);
         tracing::info!("Not leading: the controllers have stopped");
     }
 }
 
-async fn drive(client: Client, kind: &'static Kind, metrics: Metrics, clock: fn() -> Timestamp) {
-    let gvk = GroupVersionKind::gvk(trustwright_api::GROUP, VERSION, kind.name);
-    let resource = ApiResource::from_gvk_with_plural(&gvk, kind.plural);
+async fn lead(operator: &Operator) {
+    let (changed, polled) = mpsc::unbounded_channel();
+    let roots = TrustRoots::new(trust_root::Parts {
+        client: operator.client.clone(),
+        objects: operator.objects.clone(),
+        settings: operator.settings.clone(),
+        metrics: operator.metrics.clone(),
+        clock: operator.clock,
+        changed,
+    });
+    let roots = match roots {
+        Ok(roots) => Arc::new(roots),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "No mirror can be read");
+            return std::future::pending().await;
+        }
+    };
+    let touched = Arc::new(Notify::new());
+    let trust_roots = Reconciler::TrustRoots(roots);
+    let resource = trust_roots.resource();
+    let default_root = operator.settings.default_root.as_ref();
+    tokio::join!(
+        drive(operator, Reconciler::ClusterImagePolicies, None, touched.clone()),
+        async {
+            // What a spec names must be known before it is missed.
+            operator.objects.listed().await;
+            drive(operator, trust_roots, Some(polled), touched.clone()).await;
+        },
+        trust_root::keep_default_object(operator.client.clone(), &resource, default_root, &touched),
+    );
+}
+
+async fn drive(
+    operator: &Operator,
+    reconciler: Reconciler,
+    changes: Option<mpsc::UnboundedReceiver<String>>,
+    touched: Arc<Notify>,
+) {
+    let resource = reconciler.resource();
+    let reporter = Reporter { controller: "trustwright".to_owned(), instance: None };
+    let context = Arc::new(Context {
+        client: operator.client.clone(),
+        reconciler: reconciler.clone(),
+        resource: resource.clone(),
+        metrics: operator.metrics.clone(),
+        recorder: Recorder::new(operator.client.clone(), reporter),
+        clock: operator.clock,
+    });
     // Untyped, so that one object that does not decode cannot end the watch of all.
-    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
-    let context = Arc::new(Context { client, kind, resource: resource.clone(), metrics, clock });
-    Controller::new_with(api, watcher::Config::default(), resource)
-        .with_config(Config::default().concurrency(4))
+    let api: Api<DynamicObject> = Api::all_with(operator.client.clone(), &resource);
+    let writer = reflector::store::Writer::new(resource.clone());
+    let store = writer.as_reader();
+    let (noted, known) = (reconciler.clone(), store.clone());
+    let objects = watcher(api, watcher::Config::default())
+        .default_backoff()
+        .modify(|object| object.meta_mut().managed_fields = None)
+        .reflect(writer)
+        .inspect_ok(move |event| {
+            noted.note(event, &known);
+            if names(event).is_some_and(|name| name == DEFAULT_NAME) {
+                touched.notify_one();
+            }
+        })
+        .applied_objects();
+    // As many at once as there are: what is slow about a trust root is not waited for here.
+    let mut controller =
+        Controller::for_stream_with(objects, store.clone(), resource.clone()).with_config(Config::default());
+    if let Some(changes) = changes {
+        let changes =
+            futures::stream::unfold(
+                changes,
+                |mut changes| async move { Some((changes.recv().await?, changes)) },
+            );
+        let refs = changes.map(move |name| ObjectRef::new_with(&name, resource.clone()));
+        let mut of_namespace = operator.objects.changes();
+        of_namespace.mark_unchanged();
+        let of_namespace = futures::stream::unfold(of_namespace, |mut changes| async move {
+            changes.changed().await.ok()?;
+            Some(((), changes))
+        });
+        controller = controller.reconcile_on(refs).reconcile_all_on(of_namespace);
+    }
+    controller
         .run(reconcile, retry, context)
-        .for_each(|result| async move { log(kind, &result) })
+        .for_each(|result| {
+            log(reconciler.controller(), &result);
+            std::future::ready(())
+        })
         .await;
+}
+
+fn names(event: &watcher::Event<DynamicObject>) -> Option<&str> {
+    match event {
+        watcher::Event::Apply(object) | watcher::Event::Delete(object) => object.metadata.name.as_deref(),
+        watcher::Event::Init | watcher::Event::InitApply(_) | watcher::Event::InitDone => None,
+    }
 }
 
 async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Result<Action, Error> {
     let start = std::time::Instant::now();
     let result = settle(&object, &context).await;
-    context.metrics.reconciled(context.kind.controller, result.is_ok(), start.elapsed().as_secs_f64());
+    let controller = context.reconciler.controller();
+    context.metrics.reconciled(controller, result.is_ok(), start.elapsed().as_secs_f64());
     result
 }
 
@@ -126,21 +266,25 @@ async fn settle(object: &DynamicObject, context: &Context) -> Result<Action, Err
         return Ok(Action::await_change());
     }
     let now = (context.clock)();
-    let Decision { status, again } = (context.kind.decide)(object, now);
+    let Decision { status, events, again } = context.reconciler.decide(object, now).await?;
     let done = again.map_or_else(Action::await_change, |again| {
         let wait = Duration::try_from(again.duration_since(now)).unwrap_or_default();
         Action::requeue(wait.clamp(Duration::from_secs(1), LONGEST_WAIT))
     });
-    let Some(status) = status else { return Ok(done) };
+    let Some(status) = status else {
+        context.reconciler.applied(object).await?;
+        return Ok(done);
+    };
+    let [kind, _, controller, manager] = context.reconciler.names();
     let name = object.name_any();
     let body = json!({
         "apiVersion": format!("{}/{VERSION}", trustwright_api::GROUP),
-        "kind": context.kind.name,
+        "kind": kind,
         "metadata": {"name": name, "uid": object.uid(), "resourceVersion": object.resource_version()},
         "status": status,
     });
     let api: Api<DynamicObject> = Api::all_with(context.client.clone(), &context.resource);
-    let params = PatchParams::apply(context.kind.manager).force();
+    let params = PatchParams::apply(manager).force();
     let patch = Patch::Apply(&body);
     let write = api.patch_status(&name, &params, &patch);
     match tokio::time::timeout(WRITE_TIMEOUT, write).await {
@@ -150,10 +294,36 @@ async fn settle(object: &DynamicObject, context: &Context) -> Result<Action, Err
             return Ok(Action::requeue(Duration::from_secs(1)));
         }
         Ok(Err(error)) => return Err(Error::Write(error)),
-        Ok(Ok(_)) => context.metrics.wrote(context.kind.controller),
+        Ok(Ok(_)) => context.metrics.wrote(controller),
     }
-    tracing::debug!(controller = context.kind.controller, object = name, "Status written");
+    tracing::debug!(controller, object = name, "Status written");
+    context.reconciler.applied(object).await?;
+    publish(object, context, events).await;
     Ok(done)
+}
+
+/// Tells of what has changed. An event that is lost is lost: the conditions say the same.
+async fn publish(object: &DynamicObject, context: &Context, events: Vec<Transition>) {
+    let reference = object.object_ref(&context.resource);
+    for Transition { warning, reason, message } in events {
+        let event = Event {
+            type_: if warning { EventType::Warning } else { EventType::Normal },
+            reason,
+            // The API server takes no more.
+            note: Some(message.chars().take(1_000).collect()),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        let published = context.recorder.publish(&event, &reference);
+        match tokio::time::timeout(WRITE_TIMEOUT, published).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, reason = event.reason, "Event not published");
+            }
+            Err(_) => tracing::warn!(reason = event.reason, "Event not published in time"),
+        }
+    }
 }
 
 fn retry(_: Arc<DynamicObject>, _: &Error, _: Arc<Context>) -> Action {
@@ -162,8 +332,8 @@ fn retry(_: Arc<DynamicObject>, _: &Error, _: Arc<Context>) -> Action {
 
 type Outcome = Result<(ObjectRef<DynamicObject>, Action), ControllerError<Error, watcher::Error>>;
 
-fn log(kind: &Kind, outcome: &Outcome) {
+fn log(controller: &'static str, outcome: &Outcome) {
     let Err(error) = outcome else { return };
     let error: &dyn std::error::Error = error;
-    tracing::warn!(controller = kind.controller, error, "Reconcile failed and is tried again");
+    tracing::warn!(controller, error, "Reconcile failed and is tried again");
 }

@@ -9,53 +9,61 @@ use trustwright_api::v1alpha1::{Condition, ConditionStatus, ConditionType, set_c
 /// Longest condition message, in characters.
 const MAX_MESSAGE: usize = 2_000;
 
-/// What was found about an object, in the words of its `Ready` condition.
+/// One condition as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Finding {
-    pub(crate) ready: bool,
+pub(crate) struct Aspect {
+    pub(crate) type_: ConditionType,
+    pub(crate) met: bool,
     pub(crate) reason: &'static str,
     pub(crate) message: String,
-    /// What has expired, where something has.
-    pub(crate) expired: Option<String>,
 }
 
-impl Finding {
-    /// A finding about which nothing has expired.
-    pub(crate) const fn new(ready: bool, reason: &'static str, message: String) -> Self {
-        Self { ready, reason, message, expired: None }
+impl Aspect {
+    pub(crate) fn new(
+        type_: ConditionType,
+        met: bool,
+        reason: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        Self { type_, met, reason, message: message.into() }
     }
 }
 
 /// What a reconcile came to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Decision {
     /// The status to apply, or `None` where the object has it.
     pub(crate) status: Option<Value>,
+    /// What to tell about once the status is written.
+    pub(crate) events: Vec<Transition>,
     /// When time alone will change it.
     pub(crate) again: Option<Timestamp>,
 }
 
-/// The conditions that we own, given what the object has. `Stalled` says that only a change of the spec
-/// helps; tools that read kstatus would wait for ever without it.
+/// A change that people may want to hear of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Transition {
+    /// Whether it is bad news.
+    pub(crate) warning: bool,
+    pub(crate) reason: String,
+    pub(crate) message: String,
+}
+
+/// The conditions that we own, given what the object has.
 pub(crate) fn conditions(
     previous: &[Condition],
-    finding: &Finding,
+    aspects: Vec<Aspect>,
     generation: Option<i64>,
     now: Timestamp,
 ) -> Vec<Condition> {
-    let condition = |type_: ConditionType, met: bool, message: &str| {
-        Condition::new(type_, ConditionStatus::from(met), finding.reason)
-            .with_message(message.chars().take(MAX_MESSAGE).collect::<String>())
+    let condition = |aspect: Aspect| {
+        Condition::new(aspect.type_, ConditionStatus::from(aspect.met), aspect.reason)
+            .with_message(aspect.message.chars().take(MAX_MESSAGE).collect::<String>())
             .with_observed_generation(generation)
     };
-    let mut new = vec![condition(ConditionType::Ready, finding.ready, &finding.message)];
-    if !finding.ready {
-        new.push(condition(ConditionType::Stalled, true, &finding.message));
-    }
-    if let Some(expired) = &finding.expired {
-        new.push(condition(ConditionType::Expired, true, expired));
-    }
-    new.into_iter()
+    aspects
+        .into_iter()
+        .map(condition)
         .filter_map(|condition| {
             let type_ = condition.type_.clone();
             let updated = set_condition(previous, condition, &Time(now)).conditions;

@@ -1,128 +1,295 @@
-//! `TrustRoot`: which of its keys can be used?
+//! `TrustRoot`: what is trusted, for how long, and does refreshing work?
+//!
+//! ```text
+//! gather   TrustRoots ── Live (one per mirror): poll ── refresh ── transport ──> mirror
+//!             │                 │                        floors ──> Secret in our namespace
+//! decide   Observed ──> decide ──> status, transitions
+//! apply    run ──> status (server-side apply), floors, events
+//! ```
 
-mod keys;
-mod repository;
+mod default_object;
+mod floors;
+mod live;
+mod observe;
+mod poll;
+mod references;
+mod refresh;
+mod schedule;
+mod shown;
+mod transitions;
+mod transport;
 
-use jiff::Timestamp;
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::DynamicObject;
 use serde_json::Value;
-use trustwright_api::decode_spec;
+use trustwright_api::spec::Base64Data;
 use trustwright_api::v1alpha1::{
-    RoleStatus, TrustRootReason, TrustRootSpec, TrustRootStatus, TrustedKey, TrustedKeyKind,
+    ConditionType, RoleStatus, TrustRootReason, TrustRootStatus, TrustedKey, TrustedKeyKind,
 };
-use trustwright_trust::{KeyKind, KeyReport, Loaded as Material, SourceError};
+use trustwright_roots::{Refusal, Root, SourceKind, Standing};
+use trustwright_trust::tuf::RoleState;
+use trustwright_trust::{KeyKind, KeyReport};
 
-pub use keys::sigstore_keys_source;
+pub(crate) use default_object::keep as keep_default_object;
+pub(crate) use floors::FloorsError;
+pub(crate) use observe::{Parts, TrustRoots};
+pub(crate) use shown::Shown;
 
-use crate::status::{Decision, Finding, conditions, difference};
+use crate::status::{Aspect, Decision, conditions, difference};
 
 /// The fields of the status that are ours, besides conditions.
-const OWNED: [&str; 6] = ["observedGeneration", "source", "fingerprint", "keys", "metadata", "expires"];
+const OWNED: [&str; 8] = [
+    "observedGeneration",
+    "source",
+    "fingerprint",
+    "keys",
+    "metadata",
+    "expires",
+    "lastChangeTime",
+    "repository",
+];
 
-/// The status that `object` should have, and when time alone will change it.
-pub(crate) fn decide(object: &DynamicObject, now: Timestamp) -> Decision {
+/// How long before their end roles are said to be expiring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpiryWarning {
+    /// For `timestamp` and `snapshot`, which are signed again and again by a machine.
+    pub online: SignedDuration,
+    /// For all other roles, which people sign.
+    pub offline: SignedDuration,
+}
+
+/// What was gathered about an object.
+#[derive(Debug, Clone)]
+pub(crate) struct Observed {
+    /// What it comes to, or that its spec comes to nothing.
+    pub(crate) root: Result<Root, Refusal>,
+    /// How refreshing goes; only where there is a mirror.
+    pub(crate) refresh: Option<Refresh>,
+    /// The repository in force as base64; only where there is a mirror.
+    pub(crate) packed: Option<Arc<str>>,
+}
+
+/// How refreshing goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refresh {
+    /// The mirror has not answered yet.
+    Pending,
+    /// It was read, and what it serves is in force.
+    UpToDate,
+    /// It was not, or what it serves is not accepted.
+    Failed(RefreshFailure),
+}
+
+/// Why refreshing failed. Equal for equal causes: no time and no count is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RefreshFailure {
+    pub(crate) reason: TrustRootReason,
+    pub(crate) message: String,
+}
+
+/// The status that `object` should have.
+pub(crate) fn decide(
+    object: &DynamicObject,
+    observed: &Observed,
+    warning: ExpiryWarning,
+    now: Timestamp,
+) -> Decision {
     let previous = object.data.get("status").cloned().unwrap_or_default();
     let known: TrustRootStatus = serde_json::from_value(previous.clone()).unwrap_or_default();
     let generation = object.metadata.generation;
-    let loaded = load(object.data.get("spec"), now);
-    let expires = loaded.metadata.iter().map(|role| role.expires.0).min();
+    let root = observed.root.as_ref().ok();
+    let source = match &observed.root {
+        Ok(root) => Some(root.source),
+        Err(refusal) => refusal.source_kind,
+    };
+    let metadata = root.map(|root| root.metadata.as_slice()).unwrap_or_default();
+    let fingerprint =
+        root.and_then(|root| root.trusted.as_ref().ok()).map(|material| material.fingerprint().to_string());
     let status = TrustRootStatus {
         observed_generation: generation,
-        conditions: conditions(&known.conditions, &loaded.finding, generation, now),
-        source: loaded.source.map(str::to_owned),
-        fingerprint: loaded.fingerprint,
-        keys: loaded.reports.iter().map(line).collect(),
-        expires: expires.map(Time),
-        metadata: loaded.metadata,
-        ..TrustRootStatus::default()
+        conditions: conditions(&known.conditions, aspects(observed, warning, now), generation, now),
+        annotations: BTreeMap::new(),
+        source: source.map(|source| source.as_str().to_owned()),
+        last_change_time: last_change(&known, fingerprint.as_deref(), now),
+        fingerprint,
+        keys: root.map(|root| root.reports.iter().map(line).collect()).unwrap_or_default(),
+        metadata: metadata.iter().map(role).collect(),
+        expires: source.and_then(|source| expires(source, metadata)).map(Time),
+        repository: repository(observed, source, &known),
     };
-    let again = status.metadata.iter().map(|role| role.expires.0).filter(|expires| *expires > now).min();
-    Decision { status: difference(&previous, &status, &OWNED), again }
-}
-
-/// What became of a spec.
-struct Loaded {
-    finding: Finding,
-    source: Option<&'static str>,
-    fingerprint: Option<String>,
-    reports: Vec<KeyReport>,
-    metadata: Vec<RoleStatus>,
-}
-
-impl Loaded {
-    fn refused(reason: TrustRootReason, source: Option<&'static str>, message: String) -> Self {
-        let finding = Finding::new(false, reason.as_str(), message);
-        Self { finding, source, fingerprint: None, reports: Vec::new(), metadata: Vec::new() }
+    let again = changes(root, warning).filter(|change| *change > now).min();
+    Decision {
+        status: difference(&previous, &status, &OWNED),
+        events: transitions::between(&known, &status),
+        again,
     }
+}
 
-    /// Keys that were read from `spec.<source>`, or why none of them can be used.
-    fn of(source: &'static str, material: Result<Material, SourceError>) -> Self {
-        let reports = match &material {
-            Ok(material) => material.reports.clone(),
-            Err(SourceError::NothingUsable { reports }) => reports.clone(),
-            Err(_) => Vec::new(),
+/// What the status keeps of the repository. One that we cannot put in force stays where we have none that is better:
+/// nobody trusts it unseen, and it may be all that is left.
+fn repository(
+    observed: &Observed,
+    source: Option<SourceKind>,
+    known: &TrustRootStatus,
+) -> Option<Base64Data> {
+    match (&observed.packed, source) {
+        (Some(packed), _) => Some(Base64Data(packed.to_string())),
+        (None, Some(SourceKind::Remote) | None) => known.repository.clone(),
+        (None, Some(SourceKind::Repository | SourceKind::SigstoreKeys | SourceKind::TrustedRoot)) => None,
+    }
+}
+
+fn last_change(known: &TrustRootStatus, fingerprint: Option<&str>, now: Timestamp) -> Option<Time> {
+    if known.fingerprint.as_deref() == fingerprint && known.last_change_time.is_some() {
+        return known.last_change_time.clone();
+    }
+    // A root that never trusted anything has not changed.
+    (known.fingerprint.is_some() || fingerprint.is_some()).then_some(Time(now))
+}
+
+/// Whether a machine signs the role again and again.
+fn is_online(role: &str) -> bool {
+    matches!(role, "timestamp" | "snapshot")
+}
+
+/// When the first role ends that refreshing alone does not extend.
+fn expires(source: SourceKind, metadata: &[RoleState]) -> Option<Timestamp> {
+    let refreshed = |role: &&RoleState| source == SourceKind::Remote && is_online(&role.role);
+    metadata.iter().filter(|role| !refreshed(role)).map(|role| role.expires).min()
+}
+
+impl ExpiryWarning {
+    /// When `role` starts to be expiring.
+    fn starts(&self, role: &RoleState) -> Timestamp {
+        let before = if is_online(&role.role) { self.online } else { self.offline };
+        role.expires.checked_sub(before).unwrap_or(Timestamp::MIN)
+    }
+}
+
+/// When time alone changes something.
+fn changes(root: Option<&Root>, warning: ExpiryWarning) -> impl Iterator<Item = Timestamp> {
+    let roles = root.map(|root| root.metadata.as_slice()).unwrap_or_default();
+    let of_roles = roles.iter().flat_map(move |role| [role.expires, warning.starts(role)]);
+    of_roles.chain(root.and_then(|root| root.until))
+}
+
+fn aspects(observed: &Observed, warning: ExpiryWarning, now: Timestamp) -> Vec<Aspect> {
+    let root = match &observed.root {
+        Ok(root) => root,
+        Err(refusal) => {
+            let (reason, message) = (refusal.reason.as_str(), refusal.message.clone());
+            let waits = if is_tried_again(refusal.reason, refusal.source_kind) {
+                ConditionType::Reconciling
+            } else {
+                ConditionType::Stalled
+            };
+            let mut aspects = vec![
+                Aspect::new(ConditionType::Ready, false, reason, message.clone()),
+                Aspect::new(waits, true, reason, message),
+            ];
+            aspects.extend(refreshed(observed.refresh.as_ref()));
+            return aspects;
+        }
+    };
+    let mut aspects = Vec::new();
+    match &root.trusted {
+        Ok(_) => {
+            let (reason, message) = ready(root, now);
+            aspects.push(Aspect::new(ConditionType::Ready, true, reason.as_str(), message));
+        }
+        Err(refusal) => {
+            let (reason, message) = (refusal.reason.as_str(), &refusal.message);
+            aspects.push(Aspect::new(ConditionType::Ready, false, reason, message));
+            let waits = if is_tried_again(refusal.reason, Some(root.source)) {
+                ConditionType::Reconciling
+            } else {
+                ConditionType::Stalled
+            };
+            aspects.push(Aspect::new(waits, true, reason, message));
+        }
+    }
+    aspects.extend(refreshed(observed.refresh.as_ref()));
+    if let Some(expired) = root.expired(now) {
+        let reason = match root.standing {
+            Standing::Kept => TrustRootReason::ExpiredKept,
+            Standing::Stale => TrustRootReason::Stale,
+            Standing::Current | Standing::Rejected => TrustRootReason::Expired,
         };
-        let unusable: Vec<String> = reports.iter().filter_map(complaint).collect();
-        let material = match material {
-            Ok(material) => material.material,
-            Err(error) => {
-                let message = format!("spec.{source}: {error}; {}", unusable.join("; "));
-                return Self {
-                    reports,
-                    ..Self::refused(TrustRootReason::NoUsableKeys, Some(source), message)
-                };
-            }
-        };
-        let (all, usable) = (reports.len(), reports.len() - unusable.len());
-        let message = if unusable.is_empty() {
-            format!("all {all} keys can be used")
-        } else {
-            format!("{usable} of {all} keys can be used; {}", unusable.join("; "))
-        };
-        Self {
-            finding: Finding::new(true, TrustRootReason::Loaded.as_str(), message),
-            source: Some(source),
-            fingerprint: Some(material.fingerprint().to_string()),
-            reports,
-            metadata: Vec::new(),
+        aspects.push(Aspect::new(ConditionType::Expired, true, reason.as_str(), expired));
+    }
+    if let Some(soon) = expiring(&root.metadata, warning, now) {
+        aspects.push(Aspect::new(ConditionType::Expiring, true, TrustRootReason::ExpiresSoon.as_str(), soon));
+    }
+    if matches!(root.source, SourceKind::SigstoreKeys | SourceKind::TrustedRoot) {
+        let message = format!(
+            "{} has no TUF metadata: its keys do not expire, and going back to older ones is not noticed",
+            root.source
+        );
+        let reason = TrustRootReason::NotProtectedByTuf.as_str();
+        aspects.push(Aspect::new(ConditionType::Unprotected, true, reason, message));
+    }
+    aspects
+}
+
+/// Whether something other than a change of the spec may help. Tools that read kstatus then see progress, and failure
+/// otherwise.
+fn is_tried_again(reason: TrustRootReason, source: Option<SourceKind>) -> bool {
+    match reason {
+        // An object of our namespace may appear or change.
+        TrustRootReason::InvalidReference => true,
+        TrustRootReason::InvalidSpec => false,
+        // A mirror may serve something else tomorrow.
+        _ => source == Some(SourceKind::Remote),
+    }
+}
+
+fn ready(root: &Root, now: Timestamp) -> (TrustRootReason, String) {
+    let (all, complaints) = (root.reports.len(), root.complaints());
+    let usable = all - complaints.len();
+    let keys = if complaints.is_empty() {
+        format!("all {all} keys can be used")
+    } else {
+        format!("{usable} of {all} keys can be used; {}", complaints.join("; "))
+    };
+    match root.expired(now) {
+        None => (TrustRootReason::Loaded, keys),
+        Some(expired) => {
+            let cure = match root.source {
+                SourceKind::Repository => ": pack the repository anew",
+                SourceKind::Remote | SourceKind::SigstoreKeys | SourceKind::TrustedRoot => "",
+            };
+            (TrustRootReason::ExpiredKept, format!("{keys}; {expired}, and stays in force{cure}"))
         }
     }
 }
 
-fn load(spec: Option<&Value>, now: Timestamp) -> Loaded {
-    let spec: TrustRootSpec = match decode_spec(spec) {
-        Ok(spec) => spec,
-        Err(error) => {
-            return Loaded::refused(
-                TrustRootReason::InvalidSpec,
-                None,
-                format!("spec cannot be decoded: {error}"),
-            );
-        }
+fn refreshed(refresh: Option<&Refresh>) -> Option<Aspect> {
+    let (met, reason, message) = match refresh? {
+        Refresh::Pending => return None,
+        Refresh::UpToDate => (true, TrustRootReason::UpToDate, "what the mirror serves is in force"),
+        Refresh::Failed(failure) => (false, failure.reason, failure.message.as_str()),
     };
-    let one_of = |got: &str| {
-        let message =
-            format!("expected exactly one, got {got}: spec.remote, spec.repository, spec.sigstoreKeys");
-        Loaded::refused(TrustRootReason::InvalidSpec, None, message)
-    };
-    match (&spec.sigstore_keys, &spec.remote, &spec.repository) {
-        (Some(keys), None, None) => keys::load(keys, now),
-        (None, None, Some(repository)) => repository::load(repository, &spec.on_expiry, now),
-        (None, Some(_), None) => Loaded::refused(
-            TrustRootReason::UnsupportedSource,
-            Some("remote"),
-            "spec.remote is not loaded by this version, only spec.repository and spec.sigstoreKeys are"
-                .into(),
-        ),
-        (None, None, None) => one_of("neither"),
-        _ => one_of("both"),
-    }
+    Some(Aspect::new(ConditionType::Refreshed, met, reason.as_str(), message))
 }
 
-fn complaint(report: &KeyReport) -> Option<String> {
-    let problem = report.problem()?;
-    Some(format!("{} {:?}: {problem}", report.kind, report.name))
+fn expiring(roles: &[RoleState], warning: ExpiryWarning, now: Timestamp) -> Option<String> {
+    let soon: Vec<String> = roles
+        .iter()
+        .filter(|role| warning.starts(role) <= now && !role.is_expired(now))
+        .map(|role| format!("{} version {} expires at {}", role.role, role.version, role.expires))
+        .collect();
+    (!soon.is_empty()).then(|| soon.join(", "))
+}
+
+fn role(role: &RoleState) -> RoleStatus {
+    RoleStatus {
+        role: role.role.clone(),
+        version: i64::try_from(role.version).unwrap_or(i64::MAX),
+        expires: Time(role.expires),
+    }
 }
 
 fn kind(kind: KeyKind) -> TrustedKeyKind {
@@ -145,6 +312,16 @@ fn line(report: &KeyReport) -> TrustedKey {
         usable: report.is_usable(),
         reason: report.problem().map(ToString::to_string),
     }
+}
+
+/// The value of an annotation, where the object has it.
+fn annotation<'o>(object: &'o DynamicObject, name: &str) -> Option<&'o str> {
+    object.metadata.annotations.as_ref()?.get(name).map(String::as_str)
+}
+
+/// The status as it was read.
+fn stored_repository(object: &DynamicObject) -> Option<&str> {
+    object.data.get("status")?.get("repository").and_then(Value::as_str)
 }
 
 #[cfg(test)]

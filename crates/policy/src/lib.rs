@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! ClusterImagePolicy ──compile──▶ Policy ──▶ Snapshot ──select──▶ policies of one image ──evaluate──▶ Verdict
+//! TrustRoot ──roots──────────────▶ Root ─────▶
 //! ```
 //!
 //! # Guarantees

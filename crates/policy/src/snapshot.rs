@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use trustwright_roots::Root;
+
 use crate::{Policy, Workload};
 
 /// What happens to an image that no policy matches (`no-match-policy`).
@@ -23,11 +25,14 @@ pub struct Settings {
     pub no_match: NoMatch,
 }
 
-/// Policies and settings as of one moment. A request loads it once and sees one consistent world.
+/// Policies, trust roots and settings as of one moment. A request loads it once and sees one consistent world.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// The policies by name; the order of the names is the order of findings.
     pub policies: BTreeMap<String, Arc<Policy>>,
+    /// The trust roots by name, each with what is in force of it or why nothing is. The default root is among them
+    /// under [`DEFAULT_NAME`](trustwright_roots::DEFAULT_NAME), unless it is disabled.
+    pub trust: BTreeMap<String, Arc<Root>>,
     /// The settings.
     pub settings: Settings,
 }

@@ -5,6 +5,7 @@
 //!                                                   └──► inject  (caBundle of webhook configurations; leader)
 //!  Lease  ──► lease ─────────► watch<bool>              probes  (/livez, /readyz, /metrics)
 //!  signals ─► shutdown ──────► CancellationToken        logs, metrics, clock
+//!  Secrets, ConfigMaps of our namespace ──► objects
 //! ```
 //!
 //! Whatever decides is a pure function over values, with the time as an argument; whatever acts is a future that
@@ -17,6 +18,7 @@ pub mod inject;
 pub mod lease;
 pub mod logs;
 pub mod metrics;
+pub mod objects;
 pub mod probes;
 pub mod server;
 pub mod shutdown;

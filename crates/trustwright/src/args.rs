@@ -1,8 +1,10 @@
 //! The command line.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
+use jiff::SignedDuration;
+use url::Url;
 
 use crate::trust::TrustCommand;
 
@@ -34,11 +36,11 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the controllers and the webhooks in one process.
-    Run(Serve),
+    Run(Box<Serve>),
     /// Run the controllers: they write statuses and certificates, one leader at a time.
-    Controller(Serve),
+    Controller(Box<Serve>),
     /// Run the webhooks: every replica serves.
-    Webhook(Serve),
+    Webhook(Box<Serve>),
 }
 
 /// Which parts run.
@@ -95,6 +97,26 @@ pub(crate) struct Serve {
     /// Validating webhook configuration for our own kinds
     #[arg(long, default_value = "validating.clusterimagepolicy.sigstore.dev")]
     pub(crate) validating_webhook_name: String,
+
+    /// TUF mirror of the default trust root, for policies that name none
+    #[arg(long, value_name = "URL", default_value = trustwright_roots::DEFAULT_MIRROR)]
+    pub(crate) tuf_mirror: Url,
+
+    /// File with the root.json that the default trust root starts from; that of Sigstore where not given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tuf_root: Option<PathBuf>,
+
+    /// Have no default trust root: policies must name theirs
+    #[arg(long)]
+    pub(crate) disable_tuf: bool,
+
+    /// How long before their end the TUF roles timestamp and snapshot are said to be expiring
+    #[arg(long, value_name = "DURATION", default_value = "120h")]
+    pub(crate) expiry_warning_online: SignedDuration,
+
+    /// How long before their end all other TUF roles are said to be expiring
+    #[arg(long, value_name = "DURATION", default_value = "720h")]
+    pub(crate) expiry_warning_offline: SignedDuration,
 
     /// Name of this replica in the leader election
     #[arg(long, env = "POD_NAME")]

@@ -7,9 +7,11 @@ use arc_swap::ArcSwap;
 use kube::Client;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+use trustwright_controllers::{ExpiryWarning, Operator, Settings};
 use trustwright_engine::Engine;
 use trustwright_policy::Snapshot;
 use trustwright_registry::ClientConfig;
+use trustwright_roots::{DefaultRoot, EMBEDDED_ROOT};
 use trustwright_runtime::{
     certificates::{self, CertificateConfig, CertificatePolicy, ServingCertificate, service_dns_names},
     clock,
@@ -17,11 +19,12 @@ use trustwright_runtime::{
     lease::{self, LeaseTiming},
     logs,
     metrics::{BuildInfo, Metrics},
+    objects::{self, Objects},
     probes::{self, Readiness},
     server::{self, Limits, TlsOptions, TlsVersion},
     shutdown::{self, Shutdown},
 };
-use trustwright_webhook::{App, Loaded, router, watch_policies};
+use trustwright_webhook::{App, Loaded, Sources, router};
 
 use crate::args::{Args, Roles, Serve};
 
@@ -48,6 +51,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 struct Process<'a> {
     args: &'a Serve,
     client: Client,
+    /// What our namespace holds.
+    objects: Objects,
+    /// The trust root of policies that name none.
+    default_root: Option<DefaultRoot>,
     readiness: Readiness,
     /// What writes to the API server; ends with `stop_writing`.
     writers: JoinSet<()>,
@@ -77,10 +84,14 @@ impl<'a> Process<'a> {
         let config =
             kube::Config::infer().await.context("no Kubernetes configuration (KUBECONFIG or in-cluster)")?;
         let client = Client::try_from(config).context("the Kubernetes configuration cannot be used")?;
+        let default_root = default_root(args)?;
+        let (objects, watching) = objects::watch(client.clone(), &args.namespace);
         let checks: &[_] = if roles.webhook { &[CERTIFICATE, POLICIES] } else { &[CERTIFICATE] };
         let mut process = Process {
             args,
             client,
+            objects,
+            default_root,
             readiness: Readiness::new(checks),
             writers: JoinSet::new(),
             stop_writing: CancellationToken::new(),
@@ -90,6 +101,7 @@ impl<'a> Process<'a> {
         };
         tracing::info!(version = env!("CARGO_PKG_VERSION"), ?roles, namespace = args.namespace, "Starting");
         process.readers.spawn(signals);
+        process.readers.spawn(watching);
 
         let mut metrics = Metrics::new(
             "trustwright",
@@ -159,9 +171,23 @@ impl<'a> Process<'a> {
         );
         self.election.spawn(election);
         let stop = self.stop_writing.clone();
-        let work = trustwright_controllers::run(self.client.clone(), leading.clone(), metrics, clock::now);
+        let operator = Operator {
+            client: self.client.clone(),
+            objects: self.objects.clone(),
+            settings: Settings {
+                namespace: self.args.namespace.clone(),
+                default_root: self.default_root.clone(),
+                expiry_warning: ExpiryWarning {
+                    online: self.args.expiry_warning_online,
+                    offline: self.args.expiry_warning_offline,
+                },
+            },
+            metrics,
+            clock: clock::now,
+        };
+        let work = trustwright_controllers::run(operator, leading.clone());
         self.writers.spawn(async move {
-            stop.run_until_cancelled(work).await;
+            stop.run_until_cancelled(Box::pin(work)).await;
         });
         let targets = vec![
             Target::Mutating(self.args.webhook_name.clone()),
@@ -182,13 +208,19 @@ impl<'a> Process<'a> {
         ));
     }
 
-    /// Keeps the policies in force, and readiness in step with them.
+    /// Keeps policies and trust roots in force, and readiness in step with them.
     fn watch(&mut self, metrics: trustwright_webhook::Metrics) -> anyhow::Result<App> {
         let registry = trustwright_registry::Client::new(&ClientConfig::default())
             .context("the registry client cannot be built")?;
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let (loaded, mut is_loaded) = watch::channel(Loaded::No("the policies are being read".into()));
-        self.readers.spawn(watch_policies(self.client.clone(), snapshot.clone(), metrics.clone(), loaded));
+        let sources = Sources {
+            client: self.client.clone(),
+            objects: self.objects.clone(),
+            default_root: self.default_root.clone(),
+            clock: clock::now,
+        };
+        self.readers.spawn(trustwright_webhook::watch(sources, snapshot.clone(), metrics.clone(), loaded));
         let readiness = self.readiness.clone();
         self.readers.spawn(async move {
             loop {
@@ -207,6 +239,7 @@ impl<'a> Process<'a> {
             metrics,
             readiness: self.readiness.clone(),
             namespace: self.args.namespace.as_str().into(),
+            clock: clock::now,
         })
     }
 
@@ -305,6 +338,21 @@ async fn inject_while_leading(
             () = cancel.cancelled() => return,
         }
     }
+}
+
+/// The trust root that the flags name. A file that cannot be read is the user's to know at once.
+fn default_root(args: &Serve) -> anyhow::Result<Option<DefaultRoot>> {
+    if args.disable_tuf {
+        return Ok(None);
+    }
+    let (root, embedded) = match &args.tuf_root {
+        None => (EMBEDDED_ROOT.to_vec(), true),
+        Some(path) => {
+            let root = std::fs::read(path);
+            (root.with_context(|| format!("--tuf-root: cannot read {}", path.display()))?, false)
+        }
+    };
+    Ok(Some(DefaultRoot { mirror: args.tuf_mirror.clone(), root, embedded }))
 }
 
 /// The commit that was built, where the build says it.

@@ -56,11 +56,11 @@ impl Index {
         }
     }
 
-    /// What is known now, as a value.
+    /// The policies that are known now, as a value without trust roots.
     pub fn snapshot(&self) -> Snapshot {
         let policies =
             self.policies.iter().map(|(name, compiled)| (name.clone(), compiled.policy.clone())).collect();
-        Snapshot { policies, settings: self.settings }
+        Snapshot { policies, settings: self.settings, ..Snapshot::default() }
     }
 }
 

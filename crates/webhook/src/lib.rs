@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! AdmissionReview ──review──▶ request ──skip?──▶ images ──engine + snapshot──▶ Verdict ──message──▶ response
-//! watch of ClusterImagePolicy ──index──▶ Snapshot (swapped whole)
+//! watch of ClusterImagePolicy ──index──────────────────────▶ Snapshot (swapped whole)
+//! watch of TrustRoot ──trust_index──▶ tasks ──roots──▶ Root ──▶
 //! ```
 //!
 //! # Guarantees
@@ -23,10 +24,12 @@ mod objects;
 mod review;
 mod router;
 mod skip;
+mod trust_index;
+mod trust_root;
 mod watch;
 mod workload;
 
 pub use index::Index;
 pub use metrics::Metrics;
 pub use router::{App, Limits, router};
-pub use watch::{Loaded, watch_policies};
+pub use watch::{Loaded, Sources, watch};

@@ -1,11 +1,21 @@
 //! What the webhooks count.
 
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use arc_swap::ArcSwap;
 use prometheus_client::{
-    encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::{ConstGauge, Gauge},
+        histogram::Histogram,
+    },
     registry::Registry,
 };
 use trustwright_core::{Decision, Reason, Verdict};
+use trustwright_policy::Snapshot;
 
 /// Upper bounds of durations, in seconds.
 const BUCKETS: [f64; 15] =
@@ -28,7 +38,35 @@ struct EndpointLabels {
     endpoint: &'static str,
 }
 
-/// The metrics of the webhooks. Every label comes from a closed set.
+/// The fingerprints of the material in force, by trust root.
+type Fingerprints = Arc<ArcSwap<BTreeMap<String, String>>>;
+
+/// Writes [`Fingerprints`] as they are when asked, so that a trust root that is gone leaves nothing behind.
+#[derive(Debug)]
+struct FingerprintCollector(Fingerprints);
+
+impl Collector for FingerprintCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let fingerprints = self.0.load();
+        if fingerprints.is_empty() {
+            return Ok(());
+        }
+        let one = ConstGauge::<i64>::new(1);
+        let mut family = encoder.encode_descriptor(
+            "webhook_trustroot_info",
+            "Fingerprint of what is in force here of a trust root",
+            None,
+            one.metric_type(),
+        )?;
+        for (trustroot, fingerprint) in fingerprints.iter() {
+            let labels = [("trustroot", trustroot.as_str()), ("fingerprint", fingerprint.as_str())];
+            one.encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// The metrics of the webhooks. Every label comes from a closed set, except for the names of trust roots.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
@@ -38,6 +76,10 @@ pub struct Metrics {
     panics: Counter,
     policies: Gauge,
     broken_policies: Gauge,
+    trust_roots: Gauge,
+    unusable_trust_roots: Gauge,
+    kept_trust_roots: Gauge,
+    fingerprints: Fingerprints,
 }
 
 impl Metrics {
@@ -51,6 +93,10 @@ impl Metrics {
             panics: Counter::default(),
             policies: Gauge::default(),
             broken_policies: Gauge::default(),
+            trust_roots: Gauge::default(),
+            unusable_trust_roots: Gauge::default(),
+            kept_trust_roots: Gauge::default(),
+            fingerprints: Fingerprints::default(),
         };
         registry.register(
             "admission",
@@ -75,6 +121,18 @@ impl Metrics {
             "Policies in force here of which a part cannot be used",
             metrics.broken_policies.clone(),
         );
+        registry.register("snapshot_trustroots", "Trust roots known here", metrics.trust_roots.clone());
+        registry.register(
+            "snapshot_unusable_trustroots",
+            "Trust roots known here of which nothing is in force",
+            metrics.unusable_trust_roots.clone(),
+        );
+        registry.register(
+            "snapshot_kept_trustroots",
+            "Trust roots whose status is not accepted here, while what was accepted before stays in force",
+            metrics.kept_trust_roots.clone(),
+        );
+        registry.register_collector(Box::new(FingerprintCollector(metrics.fingerprints.clone())));
         for reason in Reason::ALL {
             for decision in [Decision::Warn, Decision::Deny] {
                 metrics.finding(decision, reason);
@@ -118,9 +176,25 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn snapshot(&self, policies: usize, broken: usize) {
-        self.policies.set(i64::try_from(policies).unwrap_or(i64::MAX));
-        self.broken_policies.set(i64::try_from(broken).unwrap_or(i64::MAX));
+    /// Notes what is in force from now on. `kept` trust roots rest on what was accepted before.
+    pub(crate) fn snapshot(&self, snapshot: &Snapshot, kept: usize) {
+        let Snapshot { policies, trust, settings: _ } = snapshot;
+        let broken = policies.values().filter(|policy| policy.not_ready().next().is_some()).count();
+        let fingerprints: BTreeMap<_, _> = trust
+            .iter()
+            .filter_map(|(name, root)| Some((name, root.trusted.as_ref().ok()?)))
+            .map(|(name, material)| (name.clone(), material.fingerprint().to_string()))
+            .collect();
+        for (gauge, count) in [
+            (&self.policies, policies.len()),
+            (&self.broken_policies, broken),
+            (&self.trust_roots, trust.len()),
+            (&self.unusable_trust_roots, trust.len() - fingerprints.len()),
+            (&self.kept_trust_roots, kept),
+        ] {
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        self.fingerprints.store(Arc::new(fingerprints));
     }
 
     fn finding(&self, decision: Decision, reason: Reason) -> Counter {

@@ -1,7 +1,8 @@
 //! `/defaulting` and `/validating`: policies and trust roots as they are written.
 
+use jiff::Timestamp;
 use kube::core::{
-    GroupVersionKind,
+    DynamicObject, GroupVersionKind,
     admission::{AdmissionResponse, Operation},
 };
 use serde::de::DeserializeOwned;
@@ -16,6 +17,7 @@ use trustwright_policy::compile;
 use crate::{
     mutation::with_patch,
     review::{self, Request},
+    trust_root,
 };
 
 /// Fills in the defaults of the API.
@@ -36,7 +38,9 @@ pub(crate) fn default(request: &Request) -> AdmissionResponse {
 }
 
 /// Checks what the schema cannot, with the texts that the field knows.
-pub(crate) fn validate(namespace: &str, request: &Request) -> AdmissionResponse {
+///
+/// What a trust root holds is verified at `now`.
+pub(crate) fn validate(namespace: &str, request: &Request, now: Timestamp) -> AdmissionResponse {
     let response = AdmissionResponse::from(request);
     if is_none_of_ours(request) {
         return response;
@@ -52,9 +56,17 @@ pub(crate) fn validate(namespace: &str, request: &Request) -> AdmissionResponse 
                 .collect();
             (errors, notes)
         }),
-        Some("TrustRoot") => {
-            spec(request).map(|spec: TrustRootSpec| (validate_trust_root(&spec), Vec::new()))
-        }
+        Some("TrustRoot") => spec(request).map(|spec: TrustRootSpec| {
+            // A label must not be refused because of what time or a fault did to a repository.
+            if keeps_its_spec(request) {
+                return (FieldErrors::new(), Vec::new());
+            }
+            let mut errors = validate_trust_root(&spec);
+            if errors.errors().is_empty() {
+                errors.extend(trust_root::check(request, now));
+            }
+            (errors, Vec::new())
+        }),
         _ => Err(format!("unhandled kind: {}", group_version_kind(request))),
     };
     match found {
@@ -70,6 +82,12 @@ fn answer(response: AdmissionResponse, found: &FieldErrors, notes: Vec<String>) 
         return review::warn(response, warnings.into_iter().chain(notes));
     }
     review::warn(review::deny(response, &format!("validation failed: {}", errors.render())), warnings)
+}
+
+/// Whether an update leaves the spec as it is.
+fn keeps_its_spec(request: &Request) -> bool {
+    let spec = |object: &Option<DynamicObject>| object.as_ref()?.data.get("spec").cloned();
+    request.operation == Operation::Update && spec(&request.object) == spec(&request.old_object)
 }
 
 /// Deletions, status writes and objects on their way out pass: nothing here may keep them from going.
@@ -146,6 +164,10 @@ mod tests {
         .unwrap()
     }
 
+    fn validate_now(request: &Request) -> AdmissionResponse {
+        validate("ns", request, "2026-08-22T12:00:00Z".parse().unwrap())
+    }
+
     fn defaulted(kind: &str, spec: &Value) -> Value {
         let response = default(&request(kind, spec));
         let mut object = json!({"spec": spec});
@@ -182,8 +204,8 @@ mod tests {
             json!({"mode": "enforce", "images": [{"glob": glob}],
                 "authorities": [{"name": "a", "static": {"action": "pass"}}]})
         };
-        assert!(validate("ns", &request("ClusterImagePolicy", &policy("ghcr.io/**"))).allowed);
-        let response = validate("ns", &request("ClusterImagePolicy", &policy("$FOO*")));
+        assert!(validate_now(&request("ClusterImagePolicy", &policy("ghcr.io/**"))).allowed);
+        let response = validate_now(&request("ClusterImagePolicy", &policy("$FOO*")));
         assert!(!response.allowed);
         assert_eq!(
             response.result.message,
@@ -195,7 +217,7 @@ mod tests {
     fn an_authority_of_a_later_version_is_admitted_with_a_warning_that_says_so() {
         let keyless = json!({"mode": "enforce", "images": [{"glob": "**"}], "authorities": [{"name": "a",
             "keyless": {"url": "https://fulcio.sigstore.dev", "identities": [{"issuer": "i", "subject": "s"}]}}]});
-        let response = validate("ns", &request("ClusterImagePolicy", &keyless));
+        let response = validate_now(&request("ClusterImagePolicy", &keyless));
         assert!(response.allowed, "{}", response.result.message);
         let warnings = response.warnings.unwrap();
         assert!(warnings[0].starts_with("spec.authorities[0].keyless: keyless signatures are not verified"));
@@ -203,20 +225,20 @@ mod tests {
 
     #[test]
     fn wrong_types_and_unknown_kinds_are_refused_and_objects_on_their_way_out_pass() {
-        let response = validate("ns", &request("ClusterImagePolicy", &json!({"images": 3})));
+        let response = validate_now(&request("ClusterImagePolicy", &json!({"images": 3})));
         assert!(
             response.result.message.starts_with("decoding request failed: spec: "),
             "{}",
             response.result.message
         );
-        assert!(!validate("ns", &request("Secret", &json!({}))).allowed);
+        assert!(!validate_now(&request("Secret", &json!({}))).allowed);
         assert!(!default(&request("Secret", &json!({}))).allowed);
         let mut going = request("ClusterImagePolicy", &json!({"images": 3}));
         going.operation = Operation::Update;
         going.object.as_mut().unwrap().metadata.deletion_timestamp =
             serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
-        assert!(validate("ns", &going).allowed);
+        assert!(validate_now(&going).allowed);
         going.operation = Operation::Create;
-        assert!(!validate("ns", &going).allowed);
+        assert!(!validate_now(&going).allowed);
     }
 }

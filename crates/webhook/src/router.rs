@@ -14,6 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
+use jiff::Timestamp;
 use kube::core::admission::AdmissionResponse;
 use tokio::time::Instant;
 use trustwright_core::Reason;
@@ -55,6 +56,8 @@ pub struct App {
     pub readiness: Readiness,
     /// The namespace that we run in, where the policies' Secrets have to be.
     pub namespace: Arc<str>,
+    /// The time.
+    pub clock: fn() -> Timestamp,
 }
 
 /// All paths of the webhooks.
@@ -154,7 +157,7 @@ impl Endpoint {
             Self::Validations => admission::validate(app, request, deadline).await,
             Self::Mutations => mutation::mutate(app, request, deadline).await,
             Self::Defaulting => objects::default(request),
-            Self::Validating => objects::validate(&app.namespace, request),
+            Self::Validating => objects::validate(&app.namespace, request, (app.clock)()),
             #[cfg(test)]
             Self::Faulty => {
                 assert_ne!(request.name, "bug", "a bug");

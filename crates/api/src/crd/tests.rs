@@ -135,8 +135,15 @@ fn no_field_of_the_policy_controller_is_missing() {
         expected
             .extend(["baseURL", "hashAlgorithm", "publicKey"].map(|f| format!("sigstoreKeys.{list}[].{f}")));
     }
-    // Ours; an object without it means what it always meant.
-    expected.push("onExpiry".to_owned());
+    // Ours; an object without them means what it always meant.
+    let ours = ["maxStaleness", "onExpiry", "remote.credentials.secretRef.name", "remote.refreshInterval"];
+    expected.extend(ours.map(str::to_owned));
+    for text in ["remote.caBundle", "trustedRoot"] {
+        expected.push(format!("{text}.data"));
+        for reference in ["configMapRef", "secretRef"] {
+            expected.extend(["key", "name"].map(|field| format!("{text}.{reference}.{field}")));
+        }
+    }
     assert_leaves(&trust_root_crd().unwrap(), expected);
 }
 

@@ -1,12 +1,17 @@
 //! `TrustRoot.spec`: where trusted keys and certificates come from.
 
+use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::encoded::Base64Data;
 use crate::lenient::null_as_default;
 
-/// Where trusted keys and certificates come from. Exactly one of `remote`, `repository` and `sigstoreKeys`.
+/// The shortest [`Remote::refresh_interval`].
+pub const SHORTEST_REFRESH_INTERVAL: SignedDuration = SignedDuration::from_secs(10);
+
+/// Where trusted keys and certificates come from. Exactly one of `remote`, `repository`, `sigstoreKeys` and
+/// `trustedRoot`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TrustRootSpec {
@@ -19,10 +24,61 @@ pub struct TrustRootSpec {
     /// Keys and certificates written out, without TUF.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sigstore_keys: Option<SigstoreKeys>,
+    /// A Sigstore `trusted_root.json`, without TUF: nothing in it expires, and nobody notices when it goes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trusted_root: Option<TextSource>,
     /// What becomes of keys whose TUF metadata has expired: `Keep` leaves what was verified in force, `Reject` takes
-    /// it out; `Keep` when empty. Only for `repository`.
+    /// it out; `Keep` when empty. Only for `remote` and `repository`.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "String::is_empty")]
     pub on_expiry: String,
+    /// For how long after the expiry `Keep` holds, for example `720h`; without end when empty.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "String::is_empty")]
+    pub max_staleness: String,
+}
+
+/// A text: as it is, or the entry of a `ConfigMap` or Secret in the namespace that we run in. Exactly one of `data`,
+/// `configMapRef` and `secretRef`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TextSource {
+    /// The text itself.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "String::is_empty")]
+    pub data: String,
+    /// The entry of a `ConfigMap` that holds the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_map_ref: Option<EntryReference>,
+    /// The entry of a Secret that holds the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<EntryReference>,
+}
+
+/// One entry of a `ConfigMap` or Secret in the namespace that we run in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EntryReference {
+    /// Name of the object.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Key of the entry; `ca.crt` for a CA bundle and `trusted_root.json` for a trusted root when empty.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "String::is_empty")]
+    pub key: String,
+}
+
+/// What is shown to a mirror.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Credentials {
+    /// A Secret in the namespace that we run in, with `username` and `password`, or with `token`. Its annotation
+    /// `trustwright.dev/mirror` must name the mirror's host, with the port unless that is 443.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretReference>,
+}
+
+/// A Secret in the namespace that we run in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SecretReference {
+    /// Name of the Secret.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "String::is_empty")]
+    pub name: String,
 }
 
 /// A TUF repository that is read over the network.
@@ -41,6 +97,16 @@ pub struct Remote {
     /// Name of the target with the trusted root; `trusted_root.json` when empty.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "String::is_empty")]
     pub trusted_root_target: String,
+    /// How often the mirror is asked for changes, for example `10m`, at least `10s`; `10m` when empty. Each wait is up
+    /// to a tenth shorter.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "String::is_empty")]
+    pub refresh_interval: String,
+    /// Certificates in PEM, one of which the mirror's must come from; those of the platform when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_bundle: Option<TextSource>,
+    /// What is shown to the mirror, over HTTPS only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Credentials>,
 }
 
 /// A whole TUF repository inside the object.

@@ -45,6 +45,14 @@ words! {
         Stalled,
         /// Metadata that the object rests on has expired. Exists only while true.
         Expired,
+        /// Metadata that the object rests on will expire soon. Exists only while true.
+        Expiring,
+        /// We are at work to make the object ready, and no change of the spec is needed. Exists only while true.
+        Reconciling,
+        /// The last attempt to read the mirror succeeded. Only where there is a mirror.
+        Refreshed,
+        /// No TUF metadata protects the keys: they do not expire, and going back is not noticed. Exists only while true.
+        Unprotected,
     }
 }
 
@@ -64,16 +72,32 @@ words! {
     TrustRootReason {
         /// The keys of the spec are loaded, those that can be used at least.
         Loaded,
-        /// Metadata has expired, and the spec has it rejected then.
+        /// Metadata has expired, and is not accepted.
         Expired,
         /// Metadata has expired, and what was verified stays in force.
         ExpiredKept,
+        /// Metadata ends within the time of which we warn.
+        ExpiresSoon,
+        /// A `ConfigMap` or Secret that the spec names is missing, or cannot be used.
+        InvalidReference,
         /// The spec contradicts itself or cannot be decoded.
         InvalidSpec,
+        /// The mirror cannot be reached, or gives no answer that can be used.
+        MirrorUnavailable,
         /// The source holds no key that verification can use.
         NoUsableKeys,
-        /// The source is of a kind that this version does not load.
-        UnsupportedSource,
+        /// The keys come without TUF.
+        NotProtectedByTuf,
+        /// The mirror is being read for the first time.
+        Refreshing,
+        /// The repository is older than what was known before.
+        RolledBack,
+        /// Metadata expired longer ago than the spec allows.
+        Stale,
+        /// The verified repository is larger than a status holds.
+        TooLarge,
+        /// The mirror was read, and what it serves is verified.
+        UpToDate,
         /// The repository is damaged, or does not chain to the root in the spec.
         VerificationFailed,
     }

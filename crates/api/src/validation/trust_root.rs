@@ -1,13 +1,16 @@
 //! `TrustRoot.spec`.
 
+use jiff::SignedDuration;
 use serde_json::{Map, Value};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{FieldError, FieldErrors, check_url};
 use crate::spec::encoded::Base64Data;
 use crate::spec::trust_root::{
-    CertificateAuthority, LogInstance, Remote, Repository, SigstoreKeys, TrustRootSpec,
+    CertificateAuthority, LogInstance, Remote, Repository, SHORTEST_REFRESH_INTERVAL, SigstoreKeys,
+    TextSource, TrustRootSpec,
 };
+use crate::syntax::duration::parse_duration;
 
 /// RFC 1952, section 2.3.1: the identification and the one compression method there is.
 const GZIP_HEADER: [u8; 3] = [0x1f, 0x8b, 8];
@@ -22,12 +25,18 @@ const GZIP_HEADER: [u8; 3] = [0x1f, 0x8b, 8];
 /// Never panics, whatever the fields hold.
 pub fn validate_trust_root(spec: &TrustRootSpec) -> FieldErrors {
     let mut errors = FieldErrors::new();
-    let given = [spec.remote.is_some(), spec.repository.is_some(), spec.sigstore_keys.is_some()];
+    let known = [spec.remote.is_some(), spec.repository.is_some(), spec.sigstore_keys.is_some()];
+    // What the Policy Controller names here; what it does not know stands apart.
     let paths = ["spec.remote", "spec.repository", "spec.sigstoreKeys"];
-    match given.into_iter().filter(|&given| given).count() {
-        0 => errors.push(FieldError::missing_one_of(paths)),
-        1 => {}
-        _ => errors.push(FieldError::multiple_one_of(paths)),
+    match (known.into_iter().filter(|&given| given).count(), spec.trusted_root.is_some()) {
+        (0, false) => errors.push(FieldError {
+            details: "spec.trustedRoot would do as well".to_owned(),
+            ..FieldError::missing_one_of(paths)
+        }),
+        (1, false) | (0, true) => {}
+        (_, false) => errors.push(FieldError::multiple_one_of(paths)),
+        (_, true) => errors
+            .push(FieldError::multiple_one_of(paths.into_iter().chain(std::iter::once("spec.trustedRoot")))),
     }
     if !errors.is_empty() {
         return errors;
@@ -36,6 +45,7 @@ pub fn validate_trust_root(spec: &TrustRootSpec) -> FieldErrors {
         let details = "unsupported value, expected Keep or Reject";
         errors.push(FieldError::invalid_value(&spec.on_expiry, "spec.onExpiry", details));
     }
+    check_duration(&mut errors, &spec.max_staleness, "spec.maxStaleness", SignedDuration::ZERO);
     if let Some(remote) = &spec.remote {
         validate_remote(&mut errors, remote);
     }
@@ -45,12 +55,68 @@ pub fn validate_trust_root(spec: &TrustRootSpec) -> FieldErrors {
     if let Some(keys) = &spec.sigstore_keys {
         validate_keys(&mut errors, keys);
     }
+    if let Some(text) = &spec.trusted_root {
+        validate_text(&mut errors, text, "spec.trustedRoot");
+    }
     errors
 }
 
 fn validate_remote(errors: &mut FieldErrors, remote: &Remote) {
     check_present_url(errors, &remote.mirror, "spec.remote.mirror".to_owned());
     validate_root(errors, remote.root.as_ref(), "spec.remote.root");
+    check_duration(
+        errors,
+        &remote.refresh_interval,
+        "spec.remote.refreshInterval",
+        SHORTEST_REFRESH_INTERVAL,
+    );
+    if let Some(bundle) = &remote.ca_bundle {
+        validate_text(errors, bundle, "spec.remote.caBundle");
+    }
+    if let Some(credentials) = &remote.credentials {
+        let path = "spec.remote.credentials.secretRef";
+        match &credentials.secret_ref {
+            None => errors.push(FieldError::missing([path])),
+            Some(secret) => check_name(errors, &secret.name, path),
+        }
+        if !remote.mirror.to_ascii_lowercase().starts_with("https://") {
+            let details = "spec.remote.credentials are sent over https only";
+            errors.push(FieldError::invalid_value(&remote.mirror, "spec.remote.mirror", details));
+        }
+    }
+}
+
+fn validate_text(errors: &mut FieldErrors, text: &TextSource, path: &str) {
+    let fields = ["data", "configMapRef", "secretRef"].map(|field| format!("{path}.{field}"));
+    let given = [!text.data.is_empty(), text.config_map_ref.is_some(), text.secret_ref.is_some()];
+    match given.into_iter().filter(|&given| given).count() {
+        0 => errors.push(FieldError::missing_one_of(fields)),
+        1 => {}
+        _ => errors.push(FieldError::multiple_one_of(fields)),
+    }
+    for (reference, field) in [(&text.config_map_ref, "configMapRef"), (&text.secret_ref, "secretRef")] {
+        if let Some(reference) = reference {
+            check_name(errors, &reference.name, &format!("{path}.{field}"));
+        }
+    }
+}
+
+fn check_name(errors: &mut FieldErrors, name: &str, path: &str) {
+    if name.is_empty() {
+        errors.push(FieldError::missing([format!("{path}.name")]));
+    }
+}
+
+fn check_duration(errors: &mut FieldErrors, text: &str, path: &str, shortest: SignedDuration) {
+    match parse_duration(text) {
+        Ok(None) => {}
+        Ok(Some(duration)) if duration >= shortest => {}
+        Ok(Some(_)) => {
+            let details = format!("expected at least {}s", shortest.as_secs());
+            errors.push(FieldError::invalid_value(text, path, details));
+        }
+        Err(details) => errors.push(FieldError::invalid_value(text, path, details)),
+    }
 }
 
 fn validate_repository(errors: &mut FieldErrors, repository: &Repository) {

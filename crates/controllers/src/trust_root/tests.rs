@@ -4,6 +4,11 @@ use trustwright_api::spec::Base64Data;
 
 use super::*;
 
+mod changes;
+mod mirrors;
+mod states;
+mod support;
+
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
 fn root(spec: &Value, status: &Value) -> DynamicObject {
@@ -14,8 +19,24 @@ fn root(spec: &Value, status: &Value) -> DynamicObject {
     .unwrap()
 }
 
+const WARNING: ExpiryWarning = ExpiryWarning {
+    online: SignedDuration::from_hours(5 * 24),
+    offline: SignedDuration::from_hours(30 * 24),
+};
+
+/// What is known about an object without a mirror.
+fn observed(object: &DynamicObject, now: Timestamp) -> Observed {
+    let root = trustwright_roots::read(object.data.get("spec"))
+        .map(|spec| Root::of_spec(&spec, now).expect("a spec that holds its keys"));
+    Observed { root, refresh: None, packed: None }
+}
+
+fn decided(object: &DynamicObject, now: Timestamp) -> Decision {
+    decide(object, &observed(object, now), WARNING, now)
+}
+
 fn applied(object: &DynamicObject, now: Timestamp) -> Option<Value> {
-    decide(object, now).status
+    decided(object, now).status
 }
 
 fn log(pem: &str) -> Value {
@@ -66,9 +87,9 @@ fn a_root_without_a_usable_key_is_not_ready_and_says_which_and_why() {
 }
 
 #[test]
-fn sources_of_later_versions_and_broken_specs_say_so() {
+fn broken_specs_say_so() {
     for (spec, reason) in [
-        (json!({"remote": {"mirror": "https://m"}}), "UnsupportedSource"),
+        (json!({"remote": {"mirror": "https://m"}}), "InvalidSpec"),
         (json!({"repository": {}}), "InvalidSpec"),
         (json!({"repository": {"root": "e30=", "mirrorFS": "e30="}}), "VerificationFailed"),
         (json!({"repository": {}, "onExpiry": "Never"}), "InvalidSpec"),
@@ -99,7 +120,7 @@ mod repository {
     use super::*;
 
     /// Long before any role of the repository ends, and after all of them have.
-    const BEFORE: &str = "2026-09-01T00:00:00Z";
+    const BEFORE: &str = "2026-08-20T00:00:00Z";
     const AFTER: &str = "2026-10-01T00:00:00Z";
 
     fn at(time: &str) -> Timestamp {
@@ -119,7 +140,7 @@ mod repository {
     #[test]
     fn a_packed_repository_is_verified_and_its_roles_and_keys_are_told() {
         let repository = Repository::new();
-        let decision = decide(&root(&spec(&repository, |_| ()), &json!({})), at(BEFORE));
+        let decision = decided(&root(&spec(&repository, |_| ()), &json!({})), at(BEFORE));
         let status = decision.status.unwrap();
         let (ready, reason, message) = ready(&status);
         assert_eq!((ready, reason), ("True", "Loaded"), "{message}");
@@ -128,7 +149,8 @@ mod repository {
             status["metadata"].as_array().unwrap().iter().map(|role| role["role"].clone()).collect();
         assert_eq!(roles, ["root", "timestamp", "snapshot", "targets"]);
         assert_eq!(status["expires"], "2026-09-30T00:00:00Z");
-        assert_eq!(decision.again, Some(at("2026-09-30T00:00:00Z")));
+        // When the roles that people sign begin to expire.
+        assert_eq!(decision.again, Some(at("2026-08-31T00:00:00Z")));
         assert!(status["keys"].as_array().unwrap().iter().any(|key| key["algorithm"] == "ed25519"));
         assert_eq!(status["conditions"].as_array().unwrap().len(), 1);
 
@@ -143,7 +165,7 @@ mod repository {
     #[test]
     fn an_expired_repository_stays_in_force_unless_the_spec_rejects_it() {
         let repository = Repository::new();
-        let kept = decide(&root(&spec(&repository, |_| ()), &json!({})), at(AFTER));
+        let kept = decided(&root(&spec(&repository, |_| ()), &json!({})), at(AFTER));
         let status = kept.status.unwrap();
         let (met, reason, message) = ready(&status);
         assert_eq!((met, reason), ("True", "ExpiredKept"));

@@ -32,6 +32,20 @@ pub enum Content {
     TrustedRoot(Vec<u8>),
 }
 
+impl Content {
+    /// Builds trust material from it. `now` is for the reports only.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_trusted_root_json`] and [`from_sigstore_keys`].
+    pub fn load(&self, now: Timestamp) -> Result<Loaded, SourceError> {
+        match self {
+            Self::SigstoreKeys(source) => from_sigstore_keys(source, now),
+            Self::TrustedRoot(json) => from_trusted_root_json(json, now),
+        }
+    }
+}
+
 /// A role of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleState {
@@ -85,8 +99,5 @@ impl Download {
 ///
 /// As [`from_trusted_root_json`] and [`from_sigstore_keys`].
 pub fn load(verified: &Verified, now: Timestamp) -> Result<Loaded, SourceError> {
-    match &verified.content {
-        Content::SigstoreKeys(source) => from_sigstore_keys(source, now),
-        Content::TrustedRoot(json) => from_trusted_root_json(json, now),
-    }
+    verified.content.load(now)
 }

@@ -160,10 +160,11 @@ async fn kubectl_shows_our_kinds_by_short_name_and_category_with_what_matters_in
     let expected = ["True", "warn", "registry.example/shown/**", "me"];
     assert_eq!(line[1..5], expected, "{shown}");
     let columns: Vec<&str> = headers[1].split_whitespace().collect();
-    assert_eq!(columns, ["NAME", "READY", "SOURCE", "ROOT", "EXPIRES", "REASON", "AGE"]);
+    assert_eq!(columns, ["NAME", "READY", "SOURCE", "ROOT", "EXPIRES", "CHANGED", "AGE"]);
     let line = words("trustroot.policy.sigstore.dev/shown ");
-    // Neither a root nor an expiry: nothing was read.
-    assert_eq!(line[1..4], ["False", "remote", "UnsupportedSource"], "{shown}");
+    // Neither a root, nor an expiry, nor a change: nothing was read.
+    assert_eq!(line[1..3], ["False", "remote"], "{shown}");
+    assert_eq!(line.len(), 4, "{shown}");
 
     for category in ["sigstore", "all"] {
         let names = cluster.control_plane.kubectl(&["get", category, "-o", "name"]).await?.stdout;

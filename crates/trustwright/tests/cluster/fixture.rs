@@ -47,9 +47,19 @@ pub(crate) async fn cluster() -> Result<&'static Cluster> {
         .await
 }
 
-/// The binary that this test run built.
+/// The binary that this test run built, without the default root, whose mirror is not on loopback.
 pub(crate) fn options() -> OperatorOptions {
-    OperatorOptions::new(env!("CARGO_BIN_EXE_trustwright"))
+    options_with(&[])
+}
+
+/// As [`options`], with more arguments; one for the default root brings that back.
+pub(crate) fn options_with(args: &[&str]) -> OperatorOptions {
+    let mut options = OperatorOptions::new(env!("CARGO_BIN_EXE_trustwright"));
+    options.args = args.iter().map(|&arg| arg.to_owned()).collect();
+    if !args.iter().any(|arg| arg.starts_with("--tuf-")) {
+        options.args.push("--disable-tuf".to_owned());
+    }
+    options
 }
 
 /// A cluster of one test alone, which may break it.
@@ -66,9 +76,7 @@ impl Own {
     pub(crate) async fn start(args: &[&str]) -> Result<Self> {
         let control_plane =
             ControlPlane::start(trustwright_testkit::control_plane::Options::default()).await?;
-        let mut options = options();
-        options.args = args.iter().map(|&arg| arg.to_owned()).collect();
-        let operator = Operator::start(&control_plane, options).await?;
+        let operator = Operator::start(&control_plane, options_with(args)).await?;
         let client = control_plane.client().await?;
         Ok(Self { operator, control_plane, objects: Objects::new(client.clone()), client })
     }

@@ -120,21 +120,20 @@ async fn a_root_without_a_key_that_can_be_used_is_stalled_and_says_which_and_why
 }
 
 #[tokio::test]
-async fn sources_that_cannot_be_loaded_are_stored_and_stalled_with_a_reason() -> Result<()> {
+async fn a_root_that_is_none_stalls_a_remote_and_is_refused_in_a_repository() -> Result<()> {
     let root = STANDARD.encode(r#"{"signatures": [], "signed": {}}"#);
-    // As far as it is looked at: an archive by its first bytes.
+    let spec = json!({"remote": {"root": root, "mirror": "http://127.0.0.1:9"}});
+    let object = create("from-remote", &spec, "False").await?;
+    let (reason, message) = why(&object, "Stalled");
+    assert_eq!(reason, "InvalidSpec");
+    assert!(message.starts_with("spec.remote.root: "), "{message}");
+    assert_eq!(object.data["status"]["source"], "remote");
+
     let archive = STANDARD.encode([0x1f, 0x8b, 8]);
-    for (source, expected, spec) in [
-        ("remote", "UnsupportedSource", json!({"root": root, "mirror": "https://tuf.example"})),
-        ("repository", "VerificationFailed", json!({"root": root, "mirrorFS": archive})),
-    ] {
-        let object = create(&format!("from-{source}"), &json!({source: spec}), "False").await?;
-        let (reason, message) = why(&object, "Ready");
-        assert_eq!(reason, expected);
-        assert!(message.contains(&format!("spec.{source}")), "{message}");
-        assert_eq!(condition(&object, "Stalled").unwrap()["status"], "True");
-        assert_eq!(object.data["status"]["source"], source);
-    }
+    let spec = json!({"repository": {"root": root, "mirrorFS": archive}});
+    let objects = Objects::new(cluster().await?.control_plane.client().await?);
+    let refused = objects.create(ROOT, "from-repository", &spec).await.unwrap_err();
+    assert!(refused.contains("spec.repository.mirrorFS"), "{refused}");
     Ok(())
 }
 

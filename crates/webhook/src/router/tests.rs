@@ -6,6 +6,7 @@ mod faults;
 mod metrics;
 mod mutations;
 mod properties;
+mod trust_roots;
 mod workloads;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use axum::{
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
-use trustwright_policy::{Settings, compile};
+use trustwright_policy::compile;
 use trustwright_registry::{Client, ClientConfig, Proxies, Retries};
 use trustwright_runtime::metrics::BuildInfo;
 
@@ -26,6 +27,11 @@ use super::*;
 const UID: &str = "705ab4f5-6393-11e8-b7cc-42010a800002";
 /// An image of a repository that nobody serves.
 const IMAGE: &str = "127.0.0.1:1/a/b@sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
+/// The time of all tests, within the validity of what `testkit` makes.
+fn now() -> Timestamp {
+    "2026-08-22T12:00:00Z".parse().unwrap()
+}
 
 /// The webhooks with policies of their own.
 struct Server {
@@ -51,11 +57,12 @@ impl Server {
         let build = BuildInfo { version: "1", revision: "2" };
         let mut registry = trustwright_runtime::metrics::Metrics::new("trustwright", &build);
         let app = App {
-            snapshot: Arc::new(ArcSwap::from_pointee(Snapshot { policies, settings: Settings::default() })),
+            snapshot: Arc::new(ArcSwap::from_pointee(Snapshot { policies, ..Snapshot::default() })),
             engine: Engine::new(Client::new(&config).unwrap()),
             metrics: Metrics::register(registry.own()),
             readiness: Readiness::new(&[]),
             namespace: "trustwright-system".into(),
+            clock: now,
         };
         let faulty =
             async |State(app): State<App>, body: super::Body| Endpoint::Faulty.answer(&app, None, body).await;

@@ -63,11 +63,46 @@ fn the_base_trust_roots_are_accepted() {
 #[test]
 fn exactly_one_source() {
     let paths = "spec.remote, spec.repository, spec.sigstoreKeys";
-    assert_eq!(rendered(&json!({})), format!("expected exactly one, got neither: {paths}"));
+    let neither = format!("expected exactly one, got neither: {paths}\nspec.trustedRoot would do as well");
+    assert_eq!(rendered(&json!({})), neither);
     let both = format!("expected exactly one, got both: {paths}");
     refuses(&remote(), "/repository", json!({}), &both, Value::Null);
     refuses(&remote(), "/sigstoreKeys", json!({}), &both, Value::Null);
     refuses(&repository(), "/sigstoreKeys", json!({}), &both, Value::Null);
+    let both = format!("{both}, spec.trustedRoot");
+    refuses(&remote(), "/trustedRoot", json!({"data": "{}"}), &both, Value::Null);
+}
+
+#[test]
+fn a_trusted_root_is_one_text() {
+    let base = json!({"trustedRoot": {"configMapRef": {"name": "roots", "key": "k"}}});
+    assert_eq!(rendered(&base), "");
+    assert_eq!(rendered(&json!({"trustedRoot": {"data": "{}"}})), "");
+    let fields = "spec.trustedRoot.configMapRef, spec.trustedRoot.data, spec.trustedRoot.secretRef";
+    let both = format!("expected exactly one, got both: {fields}");
+    refuses(&base, "/trustedRoot/data", json!("{}"), &both, json!(""));
+    assert_eq!(rendered(&json!({"trustedRoot": {}})), format!("expected exactly one, got neither: {fields}"));
+    let missing = "missing field(s): spec.trustedRoot.configMapRef.name";
+    refuses(&base, "/trustedRoot/configMapRef/name", json!(""), missing, json!("other"));
+}
+
+#[test]
+fn what_a_remote_needs_besides_is_checked() {
+    let mut base = remote();
+    base["maxStaleness"] = json!("720h");
+    base["remote"]["refreshInterval"] = json!("10s");
+    base["remote"]["caBundle"] = json!({"secretRef": {"name": "ca"}});
+    base["remote"]["credentials"] = json!({"secretRef": {"name": "login"}});
+    assert_eq!(rendered(&base), "");
+    let interval = "invalid value: 9s: spec.remote.refreshInterval\nexpected at least 10s";
+    refuses(&base, "/remote/refreshInterval", json!("9s"), interval, json!("1h30m"));
+    let staleness = "invalid value: 30d: spec.maxStaleness\nexpected a duration such as 90s, 10m or 1h30m";
+    refuses(&base, "/maxStaleness", json!("30d"), staleness, json!("0s"));
+    let reference = "missing field(s): spec.remote.credentials.secretRef";
+    refuses(&base, "/remote/credentials/secretRef", Value::Null, reference, json!({"name": "other"}));
+    let plain = "invalid value: http://tuf.example: spec.remote.mirror\n\
+         spec.remote.credentials are sent over https only";
+    refuses(&base, "/remote/mirror", json!("http://tuf.example"), plain, json!("https://tuf.example"));
 }
 
 #[test]

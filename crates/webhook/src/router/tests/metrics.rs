@@ -64,3 +64,27 @@ async fn a_request_in_flight_is_counted_until_it_is_answered_or_given_up() {
     drop(request);
     assert_eq!(server.metric("trustwright_admission_in_flight"), Some(0));
 }
+
+#[tokio::test]
+async fn a_trust_root_that_is_gone_leaves_no_series_behind() {
+    let server = Server::new([]);
+    let text = trustwright_testkit::tuf_repository::Repository::new().files["trusted_root.json"].clone();
+    let usable = trustwright_roots::Root::of_text(&String::from_utf8(text).unwrap(), now());
+    let unusable = trustwright_roots::Root::of_text("{}", now());
+    let fingerprint = usable.trusted.as_ref().unwrap().fingerprint().to_string();
+    let trust = [("usable".to_owned(), Arc::new(usable)), ("unusable".to_owned(), Arc::new(unusable))];
+    let info =
+        format!("trustwright_webhook_trustroot_info{{trustroot=\"usable\",fingerprint=\"{fingerprint}\"}}");
+    for (trust, kept, infos, counts) in
+        [(BTreeMap::from(trust), 1, Some(1), [2, 1, 1]), (BTreeMap::new(), 0, None, [0, 0, 0])]
+    {
+        server.app.metrics.snapshot(&Snapshot { trust, ..Snapshot::default() }, kept);
+        assert_eq!(server.metric(&info), infos, "{}", server.metrics());
+        let series = server.metrics().lines().filter(|line| line.contains("_trustroot_info{")).count();
+        assert_eq!(series, usize::from(infos.is_some()));
+        let names = ["snapshot_trustroots", "snapshot_unusable_trustroots", "snapshot_kept_trustroots"];
+        for (name, count) in names.into_iter().zip(counts) {
+            assert_eq!(server.metric(&format!("trustwright_{name}")), Some(count), "{name}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What is known about one mirror while we lead: shared by the poll, which writes it, and the reconciler, which reads.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use tokio::{sync::Notify, task::AbortHandle};
+use trustwright_roots::{Artifact, FloorEntry};
+
+use super::{Refresh, references::Access};
+
+/// What a poll and the reconciler share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    state: Mutex<State>,
+    /// Ends the wait for the next poll.
+    pub(super) wake: Notify,
+}
+
+/// What is known.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    /// What is in force.
+    pub(super) artifact: Option<Arc<Artifact>>,
+    /// What must not be gone below.
+    pub(super) floor: FloorEntry,
+    /// How the last refresh went.
+    pub(super) refresh: Refresh,
+    /// When the mirror last said something that we accept.
+    pub(super) refreshed_at: Option<Timestamp>,
+    /// When it will be asked again.
+    pub(super) next_at: Option<Timestamp>,
+}
+
+impl Shared {
+    pub(super) fn new(state: State) -> Self {
+        Self { state: Mutex::new(state), wake: Notify::new() }
+    }
+
+    /// The state, for a moment: nobody waits while holding it.
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One `TrustRoot` with a mirror.
+#[derive(Debug)]
+pub(super) struct Live {
+    /// Object and anchor; another one starts from nothing.
+    pub(super) key: String,
+    /// Name of the target; another one starts from nothing as well.
+    pub(super) target: String,
+    pub(super) shared: Arc<Shared>,
+    /// The floor of what was last decided on. The poll may be further by the time that the status is written.
+    pub(super) decided: FloorEntry,
+    /// How the running poll asks.
+    pub(super) access: Option<Access>,
+    /// The value of the annotation that asks for a refresh.
+    pub(super) wish: Option<String>,
+    pub(super) task: Option<AbortHandle>,
+}
+
+impl Live {
+    /// Ends the poll.
+    pub(super) fn stop(&mut self) {
+        self.access = None;
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,0 +1,237 @@
+//! From watch events to trust roots: synchronous, and without a client.
+//!
+//! What is cheap happens at once; what verifies comes back from [`TrustIndex::due`] as [`Task`]s, which anybody may
+//! run anywhere, and goes in again through [`TrustIndex::accept`].
+
+mod entries;
+mod inputs;
+mod settle;
+mod verified;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::{SignedDuration, Timestamp};
+use kube::core::DynamicObject;
+use trustwright_roots::{DEFAULT_NAME, DefaultRoot, Root};
+
+use inputs::{Inputs, Object};
+use settle::{Memory, Settled, settle};
+use verified::Verified;
+
+pub(crate) use entries::Entries;
+
+/// Every `TrustRoot`, and what it comes to here.
+///
+/// # Guarantees
+///
+/// - What a status holds counts only once it is verified from the root in the spec, at or above every version that this
+///   replica or the Secret of floors knows of.
+/// - A status that is forged, damaged, rolled back or gone takes nothing out of force that was in force here for the
+///   same object and root.
+/// - The default root rests on the flags of this process, whatever the object of its name says.
+/// - While a new list is being read, the old one stays in force.
+#[derive(Debug, Default)]
+pub(crate) struct TrustIndex {
+    default: Option<DefaultRoot>,
+    objects: BTreeMap<String, Entry>,
+    /// The list being read, between its start and its end.
+    incoming: Option<BTreeMap<String, Entry>>,
+    verified: Arc<Verified>,
+    /// The number of the last task.
+    tasks: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    object: Object,
+    settled: Option<Arc<Settled>>,
+    /// The number of the task under way.
+    task: Option<u64>,
+}
+
+/// Work that settles one trust root: the expensive part.
+#[derive(Debug)]
+pub(crate) struct Task {
+    name: String,
+    number: u64,
+    inputs: Inputs,
+    memory: Memory,
+}
+
+/// What came of a [`Task`].
+#[derive(Debug)]
+pub(crate) struct Done {
+    name: String,
+    number: u64,
+    settled: Settled,
+}
+
+impl Task {
+    /// Verifies and loads. Takes milliseconds of computing time.
+    pub(crate) fn run(self, now: Timestamp) -> Done {
+        let Self { name, number, inputs, memory } = self;
+        Done { name, number, settled: settle(inputs, &memory, now) }
+    }
+}
+
+impl TrustIndex {
+    /// An index that knows the default root alone, if there is one.
+    pub(crate) fn new(default: Option<DefaultRoot>) -> Self {
+        let mut index = Self { default, ..Self::default() };
+        index.objects = index.with_default(BTreeMap::new());
+        index
+    }
+
+    /// A new list begins.
+    pub(crate) fn begin_list(&mut self) {
+        self.incoming = Some(BTreeMap::new());
+    }
+
+    /// The list ended: it replaces what was known.
+    pub(crate) fn end_list(&mut self) {
+        if let Some(incoming) = self.incoming.take() {
+            self.objects = self.with_default(incoming);
+        }
+    }
+
+    /// A trust root as it is now.
+    pub(crate) fn apply(&mut self, object: &DynamicObject) {
+        let name = object.metadata.name.clone().unwrap_or_default();
+        let newest = self.incoming.as_ref().and_then(|incoming| incoming.get(&name));
+        let known = newest.or_else(|| self.objects.get(&name));
+        let object = Object::read(object, self.default.as_ref(), known.map(|known| &known.object));
+        let entry = Entry {
+            object,
+            settled: known.and_then(|known| known.settled.clone()),
+            task: known.and_then(|known| known.task),
+        };
+        self.incoming.as_mut().unwrap_or(&mut self.objects).insert(name, entry);
+    }
+
+    /// A trust root that is gone.
+    pub(crate) fn delete(&mut self, object: &DynamicObject) {
+        let Some(name) = &object.metadata.name else { return };
+        if let Some(incoming) = &mut self.incoming {
+            incoming.remove(name);
+        } else if name == DEFAULT_NAME {
+            self.objects = self.with_default(self.others());
+        } else {
+            self.objects.remove(name);
+        }
+    }
+
+    /// Returns what has to be settled: what rests on something else than before, and what time has changed.
+    pub(crate) fn due(&mut self, entries: &dyn Entries, now: Timestamp) -> Vec<Task> {
+        let mut due = Vec::new();
+        for (name, entry) in self.objects.iter_mut().filter(|(_, entry)| entry.task.is_none()) {
+            let inputs = entry.object.gather(entries);
+            let settled = entry.settled.as_deref();
+            if settled.is_some_and(|settled| settled.inputs == inputs && settled.holds_at(now)) {
+                continue;
+            }
+            self.tasks += 1;
+            entry.task = Some(self.tasks);
+            let held = settled.and_then(|settled| settled.held.clone());
+            let memory = Memory { held, verified: self.verified.clone() };
+            due.push(Task { name: name.clone(), number: self.tasks, inputs, memory });
+        }
+        due
+    }
+
+    /// Takes what came of a task, unless the object is another one by now.
+    pub(crate) fn accept(&mut self, done: Done) {
+        let Done { name, number, settled } = done;
+        let settled = Arc::new(settled);
+        let lists = std::iter::once(&mut self.objects).chain(&mut self.incoming);
+        for entry in lists.filter_map(|list| list.get_mut(&name)) {
+            if entry.task != Some(number) {
+                continue;
+            }
+            entry.task = None;
+            if entry.object.is_of(&settled.inputs) {
+                let before = entry.settled.replace(settled.clone());
+                tell(&name, before.as_deref(), &settled);
+            }
+        }
+    }
+
+    /// Whether every trust root has been settled, once at least.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.objects.values().all(|entry| entry.settled.is_some())
+    }
+
+    /// What is known now, as a value.
+    pub(crate) fn roots(&self) -> BTreeMap<String, Arc<Root>> {
+        self.settled().map(|(name, settled)| (name.clone(), settled.root.clone())).collect()
+    }
+
+    /// How many trust roots rest on what was accepted before, because their status is not.
+    pub(crate) fn kept(&self) -> usize {
+        self.settled()
+            .filter(|(_, settled)| settled.problem.is_some() && settled.root.trusted.is_ok())
+            .count()
+    }
+
+    /// When time alone next changes a trust root.
+    pub(crate) fn until(&self) -> Option<Timestamp> {
+        self.settled().filter_map(|(_, settled)| settled.root.until).min()
+    }
+
+    fn settled(&self) -> impl Iterator<Item = (&String, &Settled)> {
+        self.objects.iter().filter_map(|(name, entry)| Some((name, entry.settled.as_deref()?)))
+    }
+
+    fn others(&self) -> BTreeMap<String, Entry> {
+        let others = self.objects.iter().filter(|(name, _)| *name != DEFAULT_NAME);
+        others.map(|(name, entry)| (name.clone(), entry.clone())).collect()
+    }
+
+    /// Returns `list` with the default root, also where no object shows it: it is ours, and stays in force without.
+    fn with_default(&self, mut list: BTreeMap<String, Entry>) -> BTreeMap<String, Entry> {
+        if let Some(default) = &self.default {
+            list.entry(DEFAULT_NAME.to_owned()).or_insert_with(|| Entry {
+                object: Object::absent_default(default),
+                settled: self.objects.get(DEFAULT_NAME).and_then(|known| known.settled.clone()),
+                task: None,
+            });
+        }
+        list
+    }
+}
+
+/// How far the clock may go back before what was settled with a later time is settled again.
+const BACKWARDS: SignedDuration = SignedDuration::from_mins(1);
+
+impl Settled {
+    /// Whether time alone gives no cause to settle it again.
+    fn holds_at(&self, now: Timestamp) -> bool {
+        let went_back = self.at.duration_since(now) > BACKWARDS;
+        !went_back && self.root.until.is_none_or(|until| now < until)
+    }
+
+    /// What a person should know of it.
+    fn message(&self) -> Option<&str> {
+        let refusal = self.root.trusted.as_ref().err();
+        refusal.or(self.problem.as_ref()).map(|refusal| refusal.message.as_str())
+    }
+}
+
+/// Tells the log of a fault and of its end, once.
+fn tell(trustroot: &str, before: Option<&Settled>, now: &Settled) {
+    let told = before.and_then(Settled::message);
+    match now.message() {
+        message if message == told => {}
+        Some(problem) if now.root.trusted.is_ok() => {
+            tracing::warn!(
+                trustroot,
+                problem,
+                "A TrustRoot's status is not accepted, the last good one stays"
+            );
+        }
+        Some(problem) => tracing::warn!(trustroot, problem, "Nothing of a TrustRoot is in force"),
+        None => tracing::info!(trustroot, "A TrustRoot is in force again"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
