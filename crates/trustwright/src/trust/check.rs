@@ -1,20 +1,21 @@
 //! Verification of a source: the one path by which every command comes to its result.
 
+mod object;
+
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use jiff::Timestamp;
-use trustwright_controllers::sigstore_keys_source;
 use trustwright_trust::tuf::{
-    self, Archive, Content, Expiry, Floor, Limits, Mirror as _, Request, RoleState, TRUSTED_ROOT_TARGET,
-    Verified,
+    self, Archive, Content, Expiry, Floor, Limits, Mirror as _, Request, RoleState, Verified,
 };
-use trustwright_trust::{Fingerprint, KeyReport, Loaded, SourceError, from_sigstore_keys};
+use trustwright_trust::{Fingerprint, KeyReport, Loaded, SourceError};
 
-use super::Input;
 use super::files::{Files, read_named};
-use super::manifest::Manifest;
 use super::source::{self, Origin, Source};
+use super::{Input, Terms};
+
+pub(super) use object::of_packed;
 
 /// A source that verified.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ pub(super) struct Checked {
 pub(super) struct Anchor {
     /// Its version.
     pub(super) version: u64,
-    /// Who gave it: the name of its file, `spec.repository.root`, or nobody.
+    /// Who gave it: the name of its file, the field of the spec, or nobody.
     pub(super) given_by: Option<String>,
 }
 
@@ -46,7 +47,7 @@ pub(super) struct Anchor {
 #[derive(Debug)]
 pub(super) struct GivenRoot {
     /// Path of its file.
-    name: String,
+    pub(super) name: String,
     /// What is in it.
     pub(super) bytes: Vec<u8>,
 }
@@ -97,17 +98,25 @@ impl Checked {
 
 /// Verifies the source of a command. Expired metadata is accepted, and shown as such by the caller.
 pub(super) async fn run(input: &Input, root: Option<&Path>) -> anyhow::Result<Checked> {
-    let (origin, source) = source::open(&input.source)?;
+    let (origin, source) = source::open(&input.source).await?;
+    if let Source::Manifest(_) = source {
+        ensure!(root.is_none(), "--root: {origin} brings its own root");
+        ensure!(input.terms.trusted_root_target.is_none(), "--trusted-root-target: {origin} says its own");
+    }
+    let root = root.map(GivenRoot::read).transpose()?;
+    of_source(origin, source, &input.terms, root.as_ref()).await
+}
+
+/// Verifies a source. Of the terms, a manifest takes the time only, and it has its root.
+pub(super) async fn of_source(
+    origin: Origin,
+    source: Source,
+    terms: &Terms,
+    root: Option<&GivenRoot>,
+) -> anyhow::Result<Checked> {
     match source {
-        Source::Manifest(manifest) => {
-            ensure!(root.is_none(), "--root: {origin} brings its own root");
-            ensure!(input.trusted_root_target.is_none(), "--trusted-root-target: {origin} says its own");
-            of_manifest(origin, &manifest, input.now())
-        }
-        Source::Repository(files) => {
-            let root = root.map(GivenRoot::read).transpose()?;
-            of_repository(origin, &files, input, root.as_ref(), Expiry::Keep).await
-        }
+        Source::Manifest(manifest) => object::check(origin, manifest, terms.now()).await,
+        Source::Repository(files) => of_repository(origin, &files, terms, root, Expiry::Keep).await,
     }
 }
 
@@ -115,12 +124,12 @@ pub(super) async fn run(input: &Input, root: Option<&Path>) -> anyhow::Result<Ch
 pub(super) async fn of_repository(
     origin: Origin,
     files: &Files,
-    input: &Input,
+    terms: &Terms,
     root: Option<&GivenRoot>,
     expiry: Expiry,
 ) -> anyhow::Result<Checked> {
-    let (now, limits, floor) = (input.now(), Limits::default(), Floor::default());
-    let target = input.trusted_root_target.as_deref().unwrap_or(TRUSTED_ROOT_TARGET);
+    let (now, limits, floor) = (terms.now(), Limits::default(), Floor::default());
+    let target = terms.target();
     let unanchored = Request { target, expiry, ..Request::new(&[], &floor, &limits, now) };
     let from = root.map(|root| format!(" from {}", root.name)).unwrap_or_default();
     let failed = || format!("{origin} cannot be verified{from}");
@@ -178,44 +187,4 @@ fn legacy_note(verified: &Verified, target: &str) -> Option<String> {
 fn first_root(used: &Archive) -> u64 {
     let version = |(path, _): (&str, _)| path.strip_suffix(".root.json")?.parse().ok();
     used.files().filter_map(version).min().unwrap_or_default()
-}
-
-/// Comes to the result of the operator for `spec.repository` and `spec.sigstoreKeys`.
-fn of_manifest(origin: Origin, manifest: &Manifest, now: Timestamp) -> anyhow::Result<Checked> {
-    match manifest {
-        Manifest::Keys(keys) => {
-            let loaded = from_sigstore_keys(&sigstore_keys_source(keys), now);
-            let notes = vec!["spec.sigstoreKeys is not protected by TUF: nothing in it expires".to_owned()];
-            Ok(Checked { origin, now, anchor: None, verified: None, loaded, notes })
-        }
-        Manifest::Repository { root, packed, target, rejects_expired } => {
-            let verified = of_packed(root, packed, target, now).with_context(|| format!("{origin}"))?;
-            let mut notes = Vec::from_iter(legacy_note(&verified, target));
-            if *rejects_expired && !verified.expired.is_empty() {
-                let expired = verified.expired.join(", ");
-                notes.push(format!(
-                    "the operator takes nothing from it: spec.onExpiry is Reject, and {expired} expired"
-                ));
-            }
-            let anchor = Anchor {
-                version: first_root(&verified.archive),
-                given_by: Some("spec.repository.root".to_owned()),
-            };
-            let loaded = tuf::load(&verified, now);
-            Ok(Checked { origin, now, anchor: Some(anchor), verified: Some(verified), loaded, notes })
-        }
-    }
-}
-
-/// Verifies what a `spec.repository` holds, as the operator does.
-pub(super) fn of_packed(
-    root: &[u8],
-    packed: &[u8],
-    target: &str,
-    now: Timestamp,
-) -> anyhow::Result<Verified> {
-    let (limits, floor) = (Limits::default(), Floor::default());
-    let archive = Archive::unpack(packed, &limits).context("spec.repository.mirrorFS")?;
-    let request = Request { target, expiry: Expiry::Keep, ..Request::new(root, &floor, &limits, now) };
-    tuf::verify(&request, &archive).map_err(|failure| failure.error).context("spec.repository")
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use trustwright_mirror::{Error, Mirror as HttpMirror};
 use trustwright_trust::tuf::{Archive, FetchError, Mirror};
 
-use super::checkout;
+use super::{checkout, role_name};
 
 /// Longest time for all files of a mirror together.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -62,7 +62,10 @@ impl Mirror for Files {
         match self {
             Self::Archive(archive) => archive.fetch(path, max_length).await,
             Self::Checkout(folder) => read_within(folder, &checkout::path(path), max_length),
-            Self::Folder(folder) => read_within(folder, path, max_length),
+            Self::Folder(folder) => match read_within(folder, path, max_length)? {
+                Some(bytes) => Ok(Some(bytes)),
+                None => read_within(folder, &role_name::file(path), max_length),
+            },
             Self::Http(mirror, deadline) => match mirror.get(path, max_length, *deadline).await {
                 Ok(found) => Ok(found.map(Vec::from)),
                 Err(Error::TooLarge { .. }) => Err(FetchError::TooLong { max_length }),

@@ -1,40 +1,68 @@
-//! `TrustRoot` objects as files.
+//! `TrustRoot` objects: read from files and clusters, and written.
+
+mod write;
 
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 use trustwright_api::spec::Base64Data;
-use trustwright_api::v1alpha1::{Repository, SigstoreKeys, TrustRoot, TrustRootSpec};
+use trustwright_api::v1alpha1::{Remote, Repository, SigstoreKeys, TrustRoot, TrustRootSpec};
 use trustwright_api::{GROUP, names};
+use trustwright_mirror::{Mirror, MirrorConfig};
 use trustwright_trust::tuf::TRUSTED_ROOT_TARGET;
+
+pub(super) use write::{Packed, write};
 
 /// What a `TrustRoot` holds.
 #[derive(Debug)]
 pub(super) enum Manifest {
     /// `spec.sigstoreKeys`.
     Keys(SigstoreKeys),
-    /// `spec.repository`, decoded.
-    Repository {
-        /// The root that trust starts from.
-        root: Vec<u8>,
-        /// The repository as tar.gz.
-        packed: Vec<u8>,
-        /// Name of the target with the trusted root.
-        target: String,
-        /// Whether `spec.onExpiry` takes expired metadata out of force.
-        rejects_expired: bool,
-    },
+    /// `spec.trustedRoot`: a `trusted_root.json`.
+    TrustedRoot(Vec<u8>),
+    /// `spec.repository` or `spec.remote`.
+    Tuf(Box<Tuf>),
+}
+
+/// A TUF repository and the root that it is verified from.
+#[derive(Debug)]
+pub(super) struct Tuf {
+    /// The root that trust starts from.
+    pub(super) root: Vec<u8>,
+    /// The field that it stands in.
+    pub(super) root_field: &'static str,
+    /// Name of the target with the trusted root.
+    pub(super) target: String,
+    /// Whether `spec.onExpiry` takes expired metadata out of force.
+    pub(super) rejects_expired: bool,
+    /// Where the repository is.
+    pub(super) place: Place,
+}
+
+/// Where a `TrustRoot` has its repository.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// At `spec.remote.mirror`, and not in the status yet.
+    Mirror(Mirror),
+    /// In `spec.repository.mirrorFS`, as tar.gz.
+    Spec(Vec<u8>),
+    /// In `status.repository`, as tar.gz.
+    Status(Vec<u8>),
 }
 
 /// Reads a manifest in YAML or JSON.
 pub(super) fn read(bytes: &[u8]) -> anyhow::Result<Manifest> {
     let text = std::str::from_utf8(bytes).context("not text")?;
-    let object: Value = if text.trim_start().starts_with('{') {
+    of_object(if text.trim_start().starts_with('{') {
         serde_json::from_str(text).context("not JSON")?
     } else {
         // Without a piece of the text, which may be a line of 700 kB.
         serde_saphyr::from_str(text)
             .map_err(|error| anyhow::anyhow!("not one YAML document: {}", error.without_snippet()))?
-    };
+    })
+}
+
+/// Reads an object.
+pub(super) fn of_object(mut object: Value) -> anyhow::Result<Manifest> {
     let word = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (version, kind) = (word("apiVersion"), word("kind"));
     ensure!(
@@ -43,79 +71,105 @@ pub(super) fn read(bytes: &[u8]) -> anyhow::Result<Manifest> {
         names::V1ALPHA1,
         TrustRoot::KIND,
     );
-    let spec: Option<TrustRootSpec> = serde_json::from_value(object.get("spec").cloned().unwrap_or_default())
-        .context("spec cannot be decoded")?;
-    of_spec(spec.unwrap_or_default())
+    let section =
+        |object: &Value, path: &str| object.pointer(path).filter(|section| !section.is_null()).cloned();
+    let kept = object.pointer("/status/repository").and_then(Value::as_str).filter(|text| !text.is_empty());
+    let new = New {
+        trusted_root: section(&object, "/spec/trustedRoot"),
+        ca_bundle: section(&object, "/spec/remote/caBundle"),
+        kept: kept.map(|text| Base64Data(text.to_owned())),
+    };
+    let spec = object.get_mut("spec").map(Value::take).unwrap_or_default();
+    let spec: Option<TrustRootSpec> = serde_json::from_value(spec).context("spec cannot be decoded")?;
+    of_spec(spec.unwrap_or_default(), &new)
+}
+
+/// Fields that are newer than the types.
+struct New {
+    /// `spec.trustedRoot`.
+    trusted_root: Option<Value>,
+    /// `spec.remote.caBundle`.
+    ca_bundle: Option<Value>,
+    /// `status.repository`.
+    kept: Option<Base64Data>,
 }
 
 /// Decodes what the operator decodes, and refuses what it refuses.
-fn of_spec(spec: TrustRootSpec) -> anyhow::Result<Manifest> {
-    match (spec.sigstore_keys, spec.remote, spec.repository) {
-        (Some(keys), None, None) => Ok(Manifest::Keys(keys)),
-        (None, None, Some(repository)) => {
-            let rejects_expired = match spec.on_expiry.as_str() {
-                "" | "Keep" => false,
-                "Reject" => true,
-                other => bail!("spec.onExpiry: unsupported value {other:?}, expected Keep or Reject"),
-            };
-            let target = match repository.trusted_root_target.as_str() {
-                "" => TRUSTED_ROOT_TARGET,
-                target => target,
-            };
-            Ok(Manifest::Repository {
-                root: bytes(repository.root.as_ref(), "spec.repository.root")?,
-                packed: bytes(repository.mirror_fs.as_ref(), "spec.repository.mirrorFS")?,
-                target: target.to_owned(),
-                rejects_expired,
-            })
+fn of_spec(spec: TrustRootSpec, new: &New) -> anyhow::Result<Manifest> {
+    let rejects_expired = match spec.on_expiry.as_str() {
+        "" | "Keep" => Ok(false),
+        "Reject" => Ok(true),
+        other => Err(anyhow::anyhow!("spec.onExpiry: unsupported value {other:?}, expected Keep or Reject")),
+    };
+    match (spec.sigstore_keys, spec.remote, spec.repository, &new.trusted_root) {
+        (Some(keys), None, None, None) => Ok(Manifest::Keys(keys)),
+        (None, None, None, Some(section)) => {
+            Ok(Manifest::TrustedRoot(inline(section, "spec.trustedRoot")?.into_bytes()))
         }
-        (None, Some(_), None) => bail!(
-            "spec.remote is not read from here: give its mirror's URL as the source, and its root with --root"
-        ),
-        _ => bail!("expected exactly one of spec.remote, spec.repository, spec.sigstoreKeys"),
+        (None, Some(remote), None, None) => {
+            Ok(Manifest::Tuf(Box::new(of_remote(&remote, rejects_expired?, new)?)))
+        }
+        (None, None, Some(repository), None) => {
+            Ok(Manifest::Tuf(Box::new(of_repository(&repository, rejects_expired?)?)))
+        }
+        _ => {
+            bail!("expected exactly one of spec.remote, spec.repository, spec.sigstoreKeys, spec.trustedRoot")
+        }
     }
+}
+
+fn of_repository(repository: &Repository, rejects_expired: bool) -> anyhow::Result<Tuf> {
+    let root_field = "spec.repository.root";
+    Ok(Tuf {
+        root: bytes(repository.root.as_ref(), root_field)?,
+        root_field,
+        target: target(&repository.trusted_root_target),
+        rejects_expired,
+        place: Place::Spec(bytes(repository.mirror_fs.as_ref(), "spec.repository.mirrorFS")?),
+    })
+}
+
+/// What was verified before is what is in force, so that is what is read where it is there.
+fn of_remote(remote: &Remote, rejects_expired: bool, new: &New) -> anyhow::Result<Tuf> {
+    let root_field = "spec.remote.root";
+    let place = match &new.kept {
+        Some(kept) => Place::Status(bytes(Some(kept), "status.repository")?),
+        None => Place::Mirror(mirror(remote, new.ca_bundle.as_ref())?),
+    };
+    Ok(Tuf {
+        root: bytes(remote.root.as_ref(), root_field)?,
+        root_field,
+        target: target(&remote.trusted_root_target),
+        rejects_expired,
+        place,
+    })
+}
+
+/// Opens the mirror with what stands in the manifest itself: its references lead to objects of another namespace.
+fn mirror(remote: &Remote, ca_bundle: Option<&Value>) -> anyhow::Result<Mirror> {
+    let field = "spec.remote.mirror";
+    ensure!(!remote.mirror.is_empty(), "missing field(s): {field}");
+    let base = remote.mirror.parse().with_context(|| format!("{field}: not a URL"))?;
+    let ca_bundle_pem = ca_bundle.map(|section| inline(section, "spec.remote.caBundle")).transpose()?;
+    let config = MirrorConfig { ca_bundle_pem, ..MirrorConfig::new(base) };
+    Mirror::new(&config).with_context(|| format!("{field} cannot be used"))
+}
+
+fn inline(section: &Value, field: &str) -> anyhow::Result<String> {
+    let data = section.get("data").and_then(Value::as_str).filter(|text| !text.is_empty());
+    let data = data.with_context(|| {
+        format!("{field} is read from here only where it has data, not what configMapRef or secretRef name")
+    })?;
+    Ok(data.to_owned())
+}
+
+fn target(name: &str) -> String {
+    if name.is_empty() { TRUSTED_ROOT_TARGET.to_owned() } else { name.to_owned() }
 }
 
 fn bytes(data: Option<&Base64Data>, path: &str) -> anyhow::Result<Vec<u8>> {
     let data = data.filter(|data| !data.is_empty()).with_context(|| format!("missing field(s): {path}"))?;
     Ok(data.decode(path)?)
-}
-
-/// A repository for a manifest.
-#[derive(Debug)]
-pub(super) struct Packed<'a> {
-    /// `metadata.name`.
-    pub(super) name: &'a str,
-    /// The root that trust starts from.
-    pub(super) root: &'a [u8],
-    /// The repository as tar.gz.
-    pub(super) archive: &'a [u8],
-    /// Name of the target with the trusted root.
-    pub(super) target: &'a str,
-    /// `spec.onExpiry`; empty leaves it out.
-    pub(super) on_expiry: &'a str,
-}
-
-/// Writes a `TrustRoot` in YAML. The same input gives the same text.
-pub(super) fn write(packed: &Packed<'_>) -> anyhow::Result<String> {
-    let usual = packed.target == TRUSTED_ROOT_TARGET;
-    let spec = TrustRootSpec {
-        repository: Some(Repository {
-            root: Some(Base64Data::encode(packed.root)),
-            mirror_fs: Some(Base64Data::encode(packed.archive)),
-            targets: names::DEFAULT_TARGETS.to_owned(),
-            trusted_root_target: if usual { String::new() } else { packed.target.to_owned() },
-        }),
-        on_expiry: packed.on_expiry.to_owned(),
-        ..TrustRootSpec::default()
-    };
-    let mut options = serde_saphyr::SerializerOptions::default();
-    // Each value on one line: it is not for reading.
-    options.prefer_block_scalars = false;
-    let mut text = String::new();
-    serde_saphyr::to_fmt_writer_with_options(&mut text, &TrustRoot::new(packed.name, spec), options)
-        .context("cannot write the manifest")?;
-    Ok(text)
 }
 
 /// Checks a name as Kubernetes does (RFC 1123 subdomain).
@@ -152,23 +206,5 @@ mod tests {
         }
         assert!(object_name(&"a".repeat(253)).is_ok());
         assert!(object_name(&"a".repeat(254)).is_err());
-    }
-
-    #[test]
-    fn what_was_written_is_read_again_whatever_it_is_called() {
-        for (name, target, on_expiry) in [("1e3", "trusted_root.json", "Reject"), ("null", "a: #b", "")] {
-            let packed = Packed { name, root: b"{}", archive: &vec![0x1f; 512 << 10], target, on_expiry };
-            let text = write(&packed).unwrap();
-            let object: Value = serde_saphyr::from_str(&text).unwrap();
-            assert_eq!(object["metadata"]["name"], name);
-            assert_eq!(object["spec"]["repository"]["targets"], "targets");
-            let Manifest::Repository { root, packed: bytes, target: read, rejects_expired } =
-                super::read(text.as_bytes()).unwrap()
-            else {
-                panic!("{text}")
-            };
-            assert_eq!((root.as_slice(), bytes.as_slice()), (packed.root, packed.archive));
-            assert_eq!((read.as_str(), rejects_expired), (target, on_expiry == "Reject"));
-        }
     }
 }

@@ -29,7 +29,8 @@ pub(super) fn parse(text: &str) -> Result<Minimum, String> {
     Ok(minimum)
 }
 
-fn duration(text: &str) -> Option<SignedDuration> {
+/// Reads one number and one unit, such as `30d`.
+pub(super) fn duration(text: &str) -> Option<SignedDuration> {
     let unit = text.chars().last()?;
     let seconds = match unit {
         's' => 1,

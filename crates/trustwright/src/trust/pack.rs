@@ -1,9 +1,9 @@
 //! `trustwright trust pack`: a repository as a `TrustRoot` that needs no network.
 
 use anyhow::{Context as _, bail, ensure};
-use trustwright_trust::tuf::{Archive, Expiry, TRUSTED_ROOT_TARGET};
+use trustwright_trust::tuf::{Archive, Expiry};
 
-use super::check::GivenRoot;
+use super::check::{GivenRoot, of_packed};
 use super::manifest::{self, Packed};
 use super::source::{self, Source};
 use super::{OnExpiry, Pack, check, print, remark};
@@ -15,13 +15,13 @@ const MAX_ANNOTATIONS: usize = 256 << 10;
 
 /// Verifies the repository and prints the manifest.
 pub(super) async fn run(pack: &Pack) -> anyhow::Result<()> {
-    let (origin, source) = source::open(&pack.input.source)?;
+    let (origin, source) = source::open(&pack.input.source).await?;
     let Source::Repository(files) = source else {
         bail!("{origin} is a TrustRoot already: pack the repository that it was made from");
     };
     let root = GivenRoot::read(&pack.root)?;
     let expiry = if pack.allow_expired { Expiry::Keep } else { Expiry::Enforce };
-    let checked = check::of_repository(origin, &files, &pack.input, Some(&root), expiry).await?;
+    let checked = check::of_repository(origin, &files, &pack.input.terms, Some(&root), expiry).await?;
     remark(&checked);
     checked.usable()?;
     let verified = checked.verified.as_ref().context("a repository was verified")?;
@@ -35,10 +35,9 @@ pub(super) async fn run(pack: &Pack) -> anyhow::Result<()> {
         eprintln!("trustwright: {expired} expired; packed all the same, as --allow-expired says");
     }
     let packed = bounded(&verified.archive)?;
-    let target = pack.input.trusted_root_target.as_deref().unwrap_or(TRUSTED_ROOT_TARGET);
+    let target = pack.input.terms.target();
     // What is handed out is what the operator will accept, and not merely what we meant to write.
-    let again =
-        check::of_packed(&root.bytes, &packed, target, checked.now).context("the packed repository")?;
+    let again = of_packed(&root.bytes, &packed, target, checked.now).context("the packed repository")?;
     ensure!(again == *verified, "the packed repository differs from {}", checked.origin);
     let manifest = manifest::write(&Packed {
         name: &pack.name,

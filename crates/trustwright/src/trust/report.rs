@@ -56,7 +56,7 @@ pub(super) fn text(checked: &Checked) -> String {
 }
 
 fn row(key: &KeyReport) -> [String; 7] {
-    let id = key.id.as_deref().map_or("-".to_owned(), |id| id.chars().take(SHORT_ID).collect());
+    let id = key.id.as_deref().map_or("-".to_owned(), short_id);
     let time = |time: Option<Timestamp>| time.map_or("-".to_owned(), |time| time.to_string());
     let state = match (key.problem(), key.phase) {
         (Some(problem), _) => format!("UNUSABLE: {problem}"),
@@ -73,6 +73,11 @@ fn row(key: &KeyReport) -> [String; 7] {
         time(key.not_after),
         state,
     ]
+}
+
+/// Returns as much of a key's ID as people compare.
+pub(super) fn short_id(id: &str) -> String {
+    id.chars().take(SHORT_ID).collect()
 }
 
 /// Writes columns as wide as they must be.
@@ -92,12 +97,27 @@ fn table<const N: usize>(out: &mut String, header: [&str; N], rows: Vec<[String;
 }
 
 /// Takes the power over a terminal from text that somebody else wrote.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 fn earliest(checked: &Checked) -> Option<&RoleState> {
     checked.roles().iter().min_by_key(|role| role.expires)
+}
+
+/// Returns a key for programs.
+pub(super) fn key(key: &KeyReport) -> Value {
+    json!({
+        "kind": key.kind.as_str(),
+        "name": key.name,
+        "id": key.id,
+        "algorithm": key.algorithm.as_ref().map(ToString::to_string),
+        "notBefore": key.not_before.map(|time| time.to_string()),
+        "notAfter": key.not_after.map(|time| time.to_string()),
+        "phase": key.phase.as_str(),
+        "usable": key.is_usable(),
+        "reason": key.problem().map(ToString::to_string),
+    })
 }
 
 /// Returns the report for programs: one object, with every field always there.
@@ -110,19 +130,7 @@ pub(super) fn json(checked: &Checked) -> String {
             "expired": role.is_expired(checked.now),
         })
     });
-    let keys = checked.keys().iter().map(|key| {
-        json!({
-            "kind": key.kind.as_str(),
-            "name": key.name,
-            "id": key.id,
-            "algorithm": key.algorithm.as_ref().map(ToString::to_string),
-            "notBefore": key.not_before.map(|time| time.to_string()),
-            "notAfter": key.not_after.map(|time| time.to_string()),
-            "phase": key.phase.as_str(),
-            "usable": key.is_usable(),
-            "reason": key.problem().map(ToString::to_string),
-        })
-    });
+    let keys = checked.keys().iter().map(key);
     let report = json!({
         "source": {"kind": checked.origin.kind, "location": checked.origin.location},
         "time": checked.now.to_string(),

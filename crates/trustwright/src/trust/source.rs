@@ -11,6 +11,7 @@ use url::Url;
 
 use super::checkout;
 use super::files::{Files, bounded, read_named};
+use super::live;
 use super::manifest::{self, Manifest};
 
 /// The file that every repository has.
@@ -32,9 +33,9 @@ pub(super) enum Source {
 /// What a source is, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Origin {
-    /// Archive, checkout, folder, manifest or mirror.
+    /// Archive, checkout, folder, manifest, mirror or object.
     pub(super) kind: &'static str,
-    /// Path or URL.
+    /// Path, URL, or name in the cluster.
     pub(super) location: String,
 }
 
@@ -45,7 +46,7 @@ impl fmt::Display for Origin {
 }
 
 /// Opens what `text` names.
-pub(super) fn open(text: &str) -> anyhow::Result<(Origin, Source)> {
+pub(super) async fn open(text: &str) -> anyhow::Result<(Origin, Source)> {
     let (kind, location, source) = if text == "-" {
         let bytes = bounded(io::stdin().lock(), MAX_FILE).context("cannot read stdin")?;
         let (kind, source) = of_bytes("stdin", bytes)?;
@@ -53,6 +54,9 @@ pub(super) fn open(text: &str) -> anyhow::Result<(Origin, Source)> {
     } else if text.contains("://") {
         let mirror = mirror(text)?;
         ("mirror", mirror.base().to_string(), Source::Repository(Files::over_http(mirror)))
+    } else if let Some(name) = live::name(text) {
+        let read = async { manifest::of_object(live::read(name).await?) };
+        ("object", text.to_owned(), Source::Manifest(read.await.with_context(|| text.to_owned())?))
     } else {
         let (kind, source) = of_path(text)?;
         (kind, text.to_owned(), source)
@@ -61,7 +65,7 @@ pub(super) fn open(text: &str) -> anyhow::Result<(Origin, Source)> {
 }
 
 /// The URL is quoted by no error: it may hold a password.
-fn mirror(text: &str) -> anyhow::Result<Mirror> {
+pub(super) fn mirror(text: &str) -> anyhow::Result<Mirror> {
     let base: Url = text.parse().context("the source is not a URL")?;
     Mirror::new(&MirrorConfig::new(base)).context("the source cannot be used")
 }
