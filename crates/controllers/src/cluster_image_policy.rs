@@ -21,7 +21,8 @@ pub(crate) fn decide(object: &DynamicObject, now: Timestamp) -> Decision {
 }
 
 fn aspects(object: &DynamicObject) -> Vec<Aspect> {
-    let policy = compile_stored(&object.name_any(), object.data.get("spec"));
+    let policy =
+        compile_stored(&object.name_any(), object.data.get("spec"), &trustwright_policy::NoReferences);
     let problems: Vec<String> = policy.not_ready().map(ToString::to_string).collect();
     if problems.is_empty() {
         let message = match policy.authorities.len() {

@@ -67,6 +67,7 @@ mod tests {
             scopes: Vec::new(),
             authorities: Vec::new(),
             problems,
+            inputs: crate::Inputs::default(),
         }
     }
 
@@ -97,7 +98,13 @@ mod tests {
 
     #[test]
     fn a_policy_with_a_problem_fails_although_an_authority_vouches() {
-        let problem = || vec![NotReady { field: "spec.mode".into(), problem: "unsupported".into() }];
+        let problem = || {
+            vec![NotReady {
+                part: crate::Part::Spec,
+                field: "spec.mode".into(),
+                problem: "unsupported".into(),
+            }]
+        };
         assert_eq!(decide(&policy(Mode::Enforce, problem()), &[Outcome::Vouched]), Decision::Deny);
         assert_eq!(decide(&policy(Mode::Warn, problem()), &[Outcome::Vouched]), Decision::Warn);
     }

@@ -14,11 +14,15 @@
 mod compile;
 mod evaluate;
 mod glob;
+mod references;
+mod resolve;
 mod scope;
 mod snapshot;
 
-pub use compile::{Authority, Check, Formats, Images, Mode, NotReady, Policy, compile, compile_stored};
+pub use compile::{Authority, Check, Formats, Images, Mode, NotReady, Part, Policy, compile, compile_stored};
 pub use evaluate::{Outcome, evaluate};
 pub use glob::{Glob, InvalidGlob};
+pub use references::{Inputs, NoReferences, Reference, References};
+pub use resolve::{BODY_KEY, BODY_PREFIX, body_name};
 pub use scope::{Scope, Workload};
 pub use snapshot::{NoMatch, Settings, Snapshot, select};

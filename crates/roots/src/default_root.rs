@@ -33,10 +33,16 @@ pub struct DefaultRoot {
 ///
 /// # Errors
 ///
-/// [`TrustRootReason::InvalidSpec`]: an object of that name is no mirror's.
+/// [`TrustRootReason::InvalidSpec`]: an object of that name is no mirror's, or there is no default root.
 pub fn anchored(spec: Spec, name: &str, default: Option<&DefaultRoot>) -> Result<Spec, Refusal> {
-    let Some(default) = default.filter(|_| name == DEFAULT_NAME) else { return Ok(spec) };
+    if name != DEFAULT_NAME {
+        return Ok(spec);
+    }
     let kind = spec.kind();
+    let Some(default) = default else {
+        let message = format!("{DEFAULT_NAME:?} is the name of the default root, which is disabled");
+        return Err(Refusal::new(TrustRootReason::InvalidSpec, kind, message));
+    };
     let Source::Remote(remote) = spec.source else {
         let message =
             format!("{DEFAULT_NAME:?} shows the default root, which is a remote one; expected spec.remote");

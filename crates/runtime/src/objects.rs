@@ -1,6 +1,6 @@
 //! The Secrets and `ConfigMaps` of our own namespace, as they are now.
 
-use std::{error::Error, sync::Arc};
+use std::{collections::BTreeMap, error::Error, sync::Arc};
 
 use futures::{Stream, StreamExt as _};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -36,6 +36,18 @@ impl Objects {
     /// The `ConfigMap` of that name.
     pub fn config_map(&self, name: &str) -> Option<Arc<ConfigMap>> {
         self.config_maps.get(&ObjectRef::new(name).within(&self.namespace))
+    }
+
+    /// The entries of the Secret of that name.
+    pub fn secret_entries(&self, name: &str) -> Option<BTreeMap<String, Vec<u8>>> {
+        let secret = self.secret(name)?;
+        let data = secret.data.iter().flatten();
+        Some(data.map(|(key, bytes)| (key.clone(), bytes.0.clone())).collect())
+    }
+
+    /// The text entries of the `ConfigMap` of that name.
+    pub fn config_map_entries(&self, name: &str) -> Option<BTreeMap<String, String>> {
+        Some(self.config_map(name)?.data.clone().unwrap_or_default())
     }
 
     /// A number that is another one after every change. Zero until both kinds have been listed to the end.

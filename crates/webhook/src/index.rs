@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use kube::core::DynamicObject;
-use trustwright_policy::{Policy, Settings, Snapshot, compile_stored};
+use serde_json::Value;
+use trustwright_policy::{Policy, References, Settings, Snapshot, compile_stored};
 
 /// Every `ClusterImagePolicy`, compiled.
 ///
@@ -22,6 +23,21 @@ struct Compiled {
     /// What the compiled policy was made from; an event that changes neither needs no work.
     version: (Option<String>, Option<i64>),
     policy: Arc<Policy>,
+    /// The spec, where it names something that may change without it.
+    spec: Option<Arc<Value>>,
+}
+
+impl Compiled {
+    fn new(
+        name: &str,
+        version: (Option<String>, Option<i64>),
+        spec: Option<&Value>,
+        references: &dyn References,
+    ) -> Self {
+        let policy = compile_stored(name, spec, references);
+        let spec = spec.filter(|_| !policy.inputs.references.is_empty()).cloned().map(Arc::new);
+        Self { version, policy: Arc::new(policy), spec }
+    }
 }
 
 impl Index {
@@ -38,15 +54,31 @@ impl Index {
     }
 
     /// A policy as it is now.
-    pub fn apply(&mut self, object: &DynamicObject) {
+    pub fn apply(&mut self, object: &DynamicObject, references: &dyn References) {
         let name = object.metadata.name.clone().unwrap_or_default();
         let version = (object.metadata.uid.clone(), object.metadata.generation);
         let known = self.policies.get(&name).filter(|known| known.version == version && version.1.is_some());
         let compiled = match known {
             Some(known) => known.clone(),
-            None => Compiled { version, policy: Arc::new(compile_stored(&name, object.data.get("spec"))) },
+            None => Compiled::new(&name, version, object.data.get("spec"), references),
         };
         self.incoming.as_mut().unwrap_or(&mut self.policies).insert(name, compiled);
+    }
+
+    /// Compiles again what names something that has changed; returns whether anything did.
+    pub fn refresh(&mut self, references: &dyn References) -> bool {
+        let mut changed = false;
+        for list in std::iter::once(&mut self.policies).chain(&mut self.incoming) {
+            for (name, known) in list.iter_mut() {
+                let Some(spec) = known.spec.clone() else { continue };
+                let compiled = Compiled::new(name, known.version.clone(), Some(&spec), references);
+                if compiled.policy.inputs != known.policy.inputs {
+                    *known = compiled;
+                    changed = true;
+                }
+            }
+        }
+        changed
     }
 
     /// A policy that is gone.
@@ -66,7 +98,9 @@ impl Index {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
+
+    use trustwright_policy::NoReferences;
 
     use super::*;
 
@@ -86,12 +120,12 @@ mod tests {
     fn a_new_list_replaces_the_old_one_only_when_it_is_whole() {
         let mut index = Index::default();
         index.begin_list();
-        index.apply(&policy("a", 1, &json!({})));
+        index.apply(&policy("a", 1, &json!({})), &NoReferences);
         assert_eq!(names(&index), Vec::<String>::new());
         index.end_list();
         assert_eq!(names(&index), ["a"]);
         index.begin_list();
-        index.apply(&policy("b", 1, &json!({})));
+        index.apply(&policy("b", 1, &json!({})), &NoReferences);
         assert_eq!(names(&index), ["a"]);
         index.end_list();
         assert_eq!(names(&index), ["b"]);
@@ -102,11 +136,11 @@ mod tests {
     #[test]
     fn a_policy_is_compiled_again_when_its_generation_or_uid_changes_only() {
         let mut index = Index::default();
-        index.apply(&policy("a", 1, &json!({"mode": "warn"})));
+        index.apply(&policy("a", 1, &json!({"mode": "warn"})), &NoReferences);
         let first = index.snapshot().policies["a"].clone();
-        index.apply(&policy("a", 1, &json!({"mode": "warn"})));
+        index.apply(&policy("a", 1, &json!({"mode": "warn"})), &NoReferences);
         assert!(Arc::ptr_eq(&first, &index.snapshot().policies["a"]));
-        index.apply(&policy("a", 2, &json!({"mode": "enforce"})));
+        index.apply(&policy("a", 2, &json!({"mode": "enforce"})), &NoReferences);
         assert!(!Arc::ptr_eq(&first, &index.snapshot().policies["a"]));
         assert_eq!(index.snapshot().policies["a"].mode, trustwright_policy::Mode::Enforce);
     }
@@ -120,7 +154,7 @@ mod tests {
             ("list", json!([])),
             ("null", Value::Null),
         ] {
-            index.apply(&policy(name, 1, &spec));
+            index.apply(&policy(name, 1, &spec), &NoReferences);
             let compiled = index.snapshot().policies[name].clone();
             assert_eq!(compiled.images, trustwright_policy::Images::Every, "{name}");
             assert!(!compiled.problems.is_empty(), "{name}");

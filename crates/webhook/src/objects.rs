@@ -12,7 +12,7 @@ use trustwright_api::{
     v1alpha1::{ClusterImagePolicySpec, TrustRootSpec},
     validate_cluster_image_policy, validate_trust_root,
 };
-use trustwright_policy::compile;
+use trustwright_policy::{NoReferences, compile};
 
 use crate::{
     mutation::with_patch,
@@ -50,8 +50,10 @@ pub(crate) fn validate(namespace: &str, request: &Request, now: Timestamp) -> Ad
     let found = match our_kind(request) {
         Some("ClusterImagePolicy") => spec(request).map(|spec: ClusterImagePolicySpec| {
             let errors = validate_cluster_image_policy(&spec, &settings);
-            let notes: Vec<String> = compile(&request.name, &spec)
+            let notes: Vec<String> = compile(&request.name, &spec, &NoReferences)
                 .not_ready()
+                // What stands in other objects may come after the policy; its status tells.
+                .filter(|problem| !problem.field.ends_with("Ref") && !problem.field.ends_with(".remote"))
                 .map(|problem| format!("{problem}; images that only this could admit are denied"))
                 .collect();
             (errors, notes)

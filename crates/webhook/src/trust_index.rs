@@ -12,6 +12,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use kube::core::DynamicObject;
+use trustwright_api::v1alpha1::TrustRootReason;
 use trustwright_roots::{DEFAULT_NAME, DefaultRoot, Root};
 
 use inputs::{Inputs, Object};
@@ -77,8 +78,8 @@ impl Task {
 impl TrustIndex {
     /// An index that knows the default root alone, if there is one.
     pub(crate) fn new(default: Option<DefaultRoot>) -> Self {
-        let mut index = Self { default, ..Self::default() };
-        index.objects = index.with_default(BTreeMap::new());
+        let mut index = Self { default, incoming: Some(BTreeMap::new()), ..Self::default() };
+        index.end_list();
         index
     }
 
@@ -89,9 +90,13 @@ impl TrustIndex {
 
     /// The list ended: it replaces what was known.
     pub(crate) fn end_list(&mut self) {
-        if let Some(incoming) = self.incoming.take() {
-            self.objects = self.with_default(incoming);
+        let Some(mut incoming) = self.incoming.take() else { return };
+        if !incoming.contains_key(DEFAULT_NAME)
+            && let Some(absent) = self.absent_default(self.objects.get(DEFAULT_NAME))
+        {
+            incoming.insert(DEFAULT_NAME.to_owned(), absent);
         }
+        self.objects = incoming;
     }
 
     /// A trust root as it is now.
@@ -113,10 +118,11 @@ impl TrustIndex {
         let Some(name) = &object.metadata.name else { return };
         if let Some(incoming) = &mut self.incoming {
             incoming.remove(name);
-        } else if name == DEFAULT_NAME {
-            self.objects = self.with_default(self.others());
-        } else {
-            self.objects.remove(name);
+            return;
+        }
+        let gone = self.objects.remove(name);
+        if let Some(absent) = self.absent_default(gone.as_ref()).filter(|_| name == DEFAULT_NAME) {
+            self.objects.insert(DEFAULT_NAME.to_owned(), absent);
         }
     }
 
@@ -172,30 +178,20 @@ impl TrustIndex {
             .count()
     }
 
-    /// When time alone next changes a trust root.
+    /// When time alone next changes a trust root that is not being settled already.
     pub(crate) fn until(&self) -> Option<Timestamp> {
-        self.settled().filter_map(|(_, settled)| settled.root.until).min()
+        let idle = self.objects.values().filter(|entry| entry.task.is_none());
+        idle.filter_map(|entry| entry.settled.as_deref()?.root.until).min()
     }
 
     fn settled(&self) -> impl Iterator<Item = (&String, &Settled)> {
         self.objects.iter().filter_map(|(name, entry)| Some((name, entry.settled.as_deref()?)))
     }
 
-    fn others(&self) -> BTreeMap<String, Entry> {
-        let others = self.objects.iter().filter(|(name, _)| *name != DEFAULT_NAME);
-        others.map(|(name, entry)| (name.clone(), entry.clone())).collect()
-    }
-
-    /// Returns `list` with the default root, also where no object shows it: it is ours, and stays in force without.
-    fn with_default(&self, mut list: BTreeMap<String, Entry>) -> BTreeMap<String, Entry> {
-        if let Some(default) = &self.default {
-            list.entry(DEFAULT_NAME.to_owned()).or_insert_with(|| Entry {
-                object: Object::absent_default(default),
-                settled: self.objects.get(DEFAULT_NAME).and_then(|known| known.settled.clone()),
-                task: None,
-            });
-        }
-        list
+    /// The default root without an object that shows it: it is ours, and stays in force without.
+    fn absent_default(&self, known: Option<&Entry>) -> Option<Entry> {
+        let object = Object::absent_default(self.default.as_ref()?);
+        Some(Entry { object, settled: known.and_then(|known| known.settled.clone()), task: None })
     }
 }
 
@@ -207,6 +203,12 @@ impl Settled {
     fn holds_at(&self, now: Timestamp) -> bool {
         let went_back = self.at.duration_since(now) > BACKWARDS;
         !went_back && self.root.until.is_none_or(|until| now < until)
+    }
+
+    /// Whether it is merely not there yet.
+    fn is_awaited(&self) -> bool {
+        let refusal = self.root.trusted.as_ref().err();
+        refusal.is_some_and(|refusal| refusal.reason == TrustRootReason::Refreshing)
     }
 
     /// What a person should know of it.
@@ -227,6 +229,9 @@ fn tell(trustroot: &str, before: Option<&Settled>, now: &Settled) {
                 problem,
                 "A TrustRoot's status is not accepted, the last good one stays"
             );
+        }
+        Some(cause) if now.is_awaited() => {
+            tracing::info!(trustroot, cause, "Nothing of a TrustRoot is in force yet");
         }
         Some(problem) => tracing::warn!(trustroot, problem, "Nothing of a TrustRoot is in force"),
         None => tracing::info!(trustroot, "A TrustRoot is in force again"),

@@ -11,7 +11,7 @@ use kube::{
     runtime::{WatchStreamExt as _, watcher},
 };
 use tokio::{sync::watch, task::JoinSet};
-use trustwright_policy::Snapshot;
+use trustwright_policy::{References, Snapshot};
 use trustwright_roots::DefaultRoot;
 use trustwright_runtime::objects::Objects;
 
@@ -57,7 +57,8 @@ pub async fn watch(
     loaded: watch::Sender<Loaded>,
 ) {
     let Sources { client, objects, default_root, clock } = sources;
-    let mut policies = Watched::new("ClusterImagePolicies", Index::default());
+    let policies = Policies { index: Index::default(), objects: objects.clone() };
+    let mut policies = Watched::new("ClusterImagePolicies", policies);
     let mut roots = Watched::new("TrustRoots", TrustIndex::new(default_root));
     let mut policy_events = pin!(events(client.clone(), "ClusterImagePolicy", "clusterimagepolicies"));
     let mut root_events = pin!(events(client, "TrustRoot", "trustroots"));
@@ -85,7 +86,10 @@ pub async fn watch(
                 None => return,
             },
             // Without its sender there are no changes.
-            Ok(()) = changes.changed() => true,
+            Ok(()) = changes.changed() => {
+                news |= policies.index.refresh();
+                true
+            }
             Some(done) = work.next() => {
                 for done in std::iter::once(done).chain(work.ready()) {
                     roots.index.accept(done);
@@ -95,7 +99,8 @@ pub async fn watch(
             }
             () = tokio::time::sleep(wait) => true,
         };
-        let objects_listed = *changes.borrow_and_update() > 0;
+        // Not marked as seen here, where nobody may look.
+        let objects_listed = *changes.borrow() > 0;
         if look && roots.listed && objects_listed {
             work.add(roots.index.due(&objects, clock()));
         }
@@ -114,7 +119,7 @@ pub async fn watch(
                 }
             });
         } else if std::mem::take(&mut news) {
-            let next = Snapshot { trust: roots.index.roots(), ..policies.index.snapshot() };
+            let next = Snapshot { trust: roots.index.roots(), ..policies.index.index.snapshot() };
             metrics.snapshot(&next, roots.index.kept());
             snapshot.store(Arc::new(next));
             if !std::mem::replace(&mut published, true) {
@@ -132,26 +137,53 @@ trait List {
     fn delete(&mut self, object: &DynamicObject);
 }
 
-macro_rules! list {
-    ($index:ty) => {
-        impl List for $index {
-            fn begin_list(&mut self) {
-                self.begin_list();
-            }
-            fn end_list(&mut self) {
-                self.end_list();
-            }
-            fn apply(&mut self, object: &DynamicObject) {
-                self.apply(object);
-            }
-            fn delete(&mut self, object: &DynamicObject) {
-                self.delete(object);
-            }
-        }
-    };
+impl List for TrustIndex {
+    fn begin_list(&mut self) {
+        self.begin_list();
+    }
+    fn end_list(&mut self) {
+        self.end_list();
+    }
+    fn apply(&mut self, object: &DynamicObject) {
+        self.apply(object);
+    }
+    fn delete(&mut self, object: &DynamicObject) {
+        self.delete(object);
+    }
 }
-list!(Index);
-list!(TrustIndex);
+
+/// The policies, and what they may name.
+struct Policies {
+    index: Index,
+    objects: Objects,
+}
+
+impl Policies {
+    /// Compiles again what names something that has changed; returns whether anything did.
+    fn refresh(&mut self) -> bool {
+        self.index.refresh(&references(&self.objects))
+    }
+}
+
+impl List for Policies {
+    fn begin_list(&mut self) {
+        self.index.begin_list();
+    }
+    fn end_list(&mut self) {
+        self.index.end_list();
+    }
+    fn apply(&mut self, object: &DynamicObject) {
+        self.index.apply(object, &references(&self.objects));
+    }
+    fn delete(&mut self, object: &DynamicObject) {
+        self.index.delete(object);
+    }
+}
+
+/// What policies may name.
+fn references(objects: &Objects) -> impl References {
+    (|name: &str| objects.secret_entries(name), |name: &str| objects.config_map_entries(name))
+}
 
 /// A kind that is watched.
 struct Watched<I> {

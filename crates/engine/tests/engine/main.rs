@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use trustwright_core::{Cause, Finding, Verdict};
 use trustwright_engine::{Engine, ImageField};
-use trustwright_policy::{Snapshot, Workload, compile};
+use trustwright_policy::{NoReferences, Snapshot, Workload, compile};
 use trustwright_registry::{Client, ClientConfig, Operation, Proxies, Retries};
 
 /// Long enough never to matter.
@@ -77,7 +77,7 @@ impl Subject {
 fn snapshot<const N: usize>(policies: [(&str, Value); N]) -> Snapshot {
     let policies = policies.into_iter().map(|(name, mut spec)| {
         spec["images"] = spec.get("images").cloned().unwrap_or(json!([{"glob": "**"}]));
-        (name.to_owned(), Arc::new(compile(name, &serde_json::from_value(spec).unwrap())))
+        (name.to_owned(), Arc::new(compile(name, &serde_json::from_value(spec).unwrap(), &NoReferences)))
     });
     Snapshot { policies: policies.collect(), ..Snapshot::default() }
 }

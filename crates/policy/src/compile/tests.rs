@@ -4,6 +4,7 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::NoReferences;
 
 fn pem() -> String {
     KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap().public_key_pem()
@@ -15,7 +16,7 @@ fn spec(change: impl FnOnce(&mut Value)) -> Policy {
         "authorities": [{"key": {"data": pem()}}],
     });
     change(&mut spec);
-    compile("p", &serde_json::from_value(spec).unwrap())
+    compile("p", &serde_json::from_value(spec).unwrap(), &NoReferences)
 }
 
 fn speaks_of(policy: &Policy, image: &str) -> bool {

@@ -118,7 +118,8 @@ impl Object {
         Inputs {
             owner: self.owner.clone(),
             spec: self.spec.clone(),
-            packed: self.packed.clone(),
+            // Nothing else comes from a status.
+            packed: self.packed.clone().filter(|_| self.floor_key.is_some()),
             text,
             floor: self.floor_key.as_deref().map_or(StoredFloor::None, |key| stored_floor(entries, key)),
         }

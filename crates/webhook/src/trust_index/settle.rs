@@ -53,17 +53,27 @@ pub(super) struct Memory {
 
 /// Settles a trust root. A bug on the way puts nothing in force, and leaves what was accepted before.
 pub(super) fn settle(inputs: Inputs, memory: &Memory, now: Timestamp) -> Settled {
-    let guarded = |inputs: &Inputs| catch_unwind(AssertUnwindSafe(|| outcome(inputs, memory, now))).ok();
-    let source = inputs.spec.as_ref().as_ref().map_or(SourceKind::Remote, Spec::kind);
-    let bug = || {
+    guarded(outcome, inputs, memory, now)
+}
+
+fn guarded(
+    outcome: impl Fn(&Inputs, &Memory, Timestamp) -> Outcome,
+    inputs: Inputs,
+    memory: &Memory,
+    now: Timestamp,
+) -> Settled {
+    let attempt = |inputs: &Inputs| catch_unwind(AssertUnwindSafe(|| outcome(inputs, memory, now))).ok();
+    let Outcome { root, held, problem } = attempt(&inputs).unwrap_or_else(|| {
+        let source = inputs.spec.as_ref().as_ref().map_or(SourceKind::Remote, Spec::kind);
         let message = format!("{source}: an internal error; please report it");
-        Refusal::new(TrustRootReason::VerificationFailed, source, message)
-    };
-    let Outcome { root, held, problem } = guarded(&inputs).unwrap_or_else(|| {
+        let bug = Refusal::new(TrustRootReason::VerificationFailed, source, message);
         let before = Inputs { packed: None, ..inputs.clone() };
-        let outcome = guarded(&before).filter(|outcome| outcome.held.is_some());
-        let outcome = outcome.unwrap_or_else(|| Outcome::plain(Root::refused(source, bug())));
-        Outcome { problem: Some(bug()), ..outcome }
+        let outcome = attempt(&before).filter(|outcome| outcome.root.trusted.is_ok());
+        let outcome = outcome.unwrap_or_else(|| Outcome {
+            held: memory.held.clone(),
+            ..Outcome::plain(Root::refused(source, bug.clone()))
+        });
+        Outcome { problem: Some(bug), ..outcome }
     });
     Settled { inputs, at: now, root: Arc::new(root), held, problem }
 }
@@ -191,5 +201,61 @@ fn reason(error: &ArtifactError) -> TrustRootReason {
                 TrustRootReason::VerificationFailed
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    use serde_json::json;
+    use trustwright_testkit::tuf_repository::Repository;
+
+    use super::*;
+    use crate::trust_index::{Entries, inputs::Object};
+
+    struct Nothing;
+
+    impl Entries for Nothing {
+        fn entry(&self, _: trustwright_roots::EntryKind, _: &str, _: &str) -> Option<Vec<u8>> {
+            None
+        }
+    }
+
+    fn inputs(repository: &Repository) -> Inputs {
+        let root = STANDARD.encode(repository.first_root());
+        let packed = STANDARD.encode(repository.publish().pack(1 << 20).unwrap());
+        let object = serde_json::from_value(json!({
+            "metadata": {"name": "r", "uid": "uid", "generation": 1},
+            "spec": {"remote": {"mirror": "https://mirror.invalid", "root": root}},
+            "status": {"repository": packed},
+        }));
+        Object::read(&object.unwrap(), None, None).gather(&Nothing)
+    }
+
+    #[test]
+    fn a_bug_leaves_what_was_accepted_before_and_puts_nothing_in_force() {
+        let now = "2026-08-22T12:00:00Z".parse().unwrap();
+        let repository = Repository::new();
+        let mut next = repository.clone();
+        next.advance();
+        let bug = |inputs: &Inputs, memory: &Memory, now: Timestamp| {
+            assert!(inputs.packed.is_none(), "a bug");
+            outcome(inputs, memory, now)
+        };
+        let nothing = Memory { held: None, verified: Arc::default() };
+        let settled = guarded(bug, inputs(&next), &nothing, now);
+        let internal =
+            |refusal: &Refusal| refusal.message == "spec.remote: an internal error; please report it";
+        assert!(settled.root.trusted.as_ref().is_err_and(internal), "{:?}", settled.root);
+
+        let held = settle(inputs(&repository), &nothing, now).held;
+        assert!(held.is_some());
+        let memory = Memory { held, ..nothing };
+        let settled = guarded(bug, inputs(&next), &memory, now);
+        assert!(settled.problem.as_ref().is_some_and(internal));
+        let versions = |root: &Root| root.metadata.iter().map(|role| role.version).collect::<Vec<_>>();
+        assert_eq!((settled.root.trusted.is_ok(), versions(&settled.root)), (true, vec![1, 1, 1, 1]));
+        let settled = settle(inputs(&next), &memory, now);
+        assert_eq!((settled.problem.is_some(), versions(&settled.root)), (false, vec![1, 2, 2, 2]));
     }
 }

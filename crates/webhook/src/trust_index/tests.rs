@@ -11,7 +11,6 @@ use std::collections::HashMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
-use trustwright_api::v1alpha1::TrustRootReason;
 use trustwright_roots::{Anchor, EntryKind, FLOORS_SECRET, FloorEntry, floor_key};
 use trustwright_testkit::tuf_repository::{Repository, Role};
 use trustwright_trust::tuf::{Floor, TRUSTED_ROOT_TARGET};
