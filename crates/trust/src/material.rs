@@ -65,6 +65,21 @@ impl TrustMaterial {
         &self.transparency_logs
     }
 
+    /// Returns this material with the transparency logs of `other` in place of its own: an authority may name one
+    /// root for certificates and another for logs.
+    #[must_use]
+    pub fn with_transparency_logs_of(mut self, other: &Self) -> Self {
+        self.transparency_logs.clone_from(&other.transparency_logs);
+        self
+    }
+
+    /// Returns this material with the timestamp authorities of `other` in place of its own.
+    #[must_use]
+    pub fn with_timestamp_authorities_of(mut self, other: &Self) -> Self {
+        self.timestamp_authorities.clone_from(&other.timestamp_authorities);
+        self
+    }
+
     /// Returns the fingerprint of what is trusted. See [`Fingerprint`] for what goes in.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(self)
@@ -145,8 +160,14 @@ pub struct Window {
 }
 
 impl Window {
+    /// Returns whether `time` lies in it.
+    pub fn contains(&self, time: Timestamp) -> bool {
+        self.start.is_none_or(|start| start <= time) && self.end.is_none_or(|end| time <= end)
+    }
+
     /// Returns the instants that lie in both.
-    pub(crate) fn intersect(&self, other: &Self) -> Self {
+    #[must_use]
+    pub fn intersect(&self, other: &Self) -> Self {
         let later = self.start.max(other.start);
         let earlier = match (self.end, other.end) {
             (Some(a), Some(b)) => Some(a.min(b)),

@@ -72,6 +72,9 @@ pub enum KeyProblem {
     /// The log's ID depends on its origin, and the base URL names no host.
     #[error("the base URL names no host, which an Ed25519 log's ID is computed over")]
     MissingOrigin,
+    /// There is a validity window, and it has no start (`TimeRange` of protobuf-specs requires one).
+    #[error("the validity window has no start")]
+    MissingWindowStart,
     /// There is no PEM block, or the chain is empty.
     #[error("no PEM block found")]
     NoPemBlock,
@@ -132,6 +135,7 @@ impl KeyProblem {
             Self::MalformedLogId { .. } => "MalformedLogId",
             Self::MalformedPem => "MalformedPem",
             Self::MissingOrigin => "MissingOrigin",
+            Self::MissingWindowStart => "MissingWindowStart",
             Self::NoPemBlock => "NoPemBlock",
             Self::NotACertificate { .. } => "NotACertificate",
             Self::NotAnAuthority { .. } => "NotAnAuthority",

@@ -105,7 +105,7 @@ fn authority(entry: AuthorityEntry) -> Result<AuthorityInput, KeyProblem> {
         },
         uri: entry.uri.unwrap_or_default(),
         chain: Ok(chain),
-        valid_for: entry.valid_for.as_ref().and_then(window),
+        valid_for: entry.valid_for.as_ref().map(window).transpose()?,
     })
 }
 
@@ -132,11 +132,15 @@ fn log(entry: LogEntry) -> Result<LogInput, KeyProblem> {
         hash_algorithm: HashAlgorithm::parse(entry.hash_algorithm.as_deref().unwrap_or_default()),
         key,
         log_id,
-        valid_for: public_key.valid_for.as_ref().and_then(window),
+        valid_for: public_key.valid_for.as_ref().map(window).transpose()?,
     })
 }
 
-fn window(range: &Range) -> Option<Window> {
+/// A window that lost its start must not become one without bounds.
+fn window(range: &Range) -> Result<Window, KeyProblem> {
     let Range { start, end } = *range;
-    (start.is_some() || end.is_some()).then_some(Window { start, end })
+    if start.is_none() {
+        return Err(KeyProblem::MissingWindowStart);
+    }
+    Ok(Window { start, end })
 }

@@ -113,12 +113,18 @@ fn a_window_is_part_of_what_is_trusted() {
 }
 
 #[test]
-fn a_window_without_a_start_reaches_the_verifier() {
-    let mut open = document();
-    open["tlogs"][0]["publicKey"]["validFor"] = json!({ "end": "2029-01-01T00:00:00Z" });
-    let loaded = load(&open).unwrap();
-    assert!(loaded.reports.iter().all(trustwright_trust::KeyReport::is_usable));
-    assert!(Verifier::new(&to_trusted_root(&loaded.material).unwrap()).is_ok());
+fn a_window_that_lost_its_start_is_not_one_without_bounds() {
+    for window in [json!({}), json!({ "end": "2029-01-01T00:00:00Z" })] {
+        let problem = problem_after(|root| root["tlogs"][0]["publicKey"]["validFor"] = window.clone());
+        assert_eq!(problem, KeyProblem::MissingWindowStart);
+        let problem = problem_after(|root| root["certificateAuthorities"][0]["validFor"] = window.clone());
+        assert_eq!(problem, KeyProblem::MissingWindowStart);
+    }
+    for window in [Value::Null, json!({ "start": "2020-01-01T00:00:00Z" })] {
+        let mut open = document();
+        open["tlogs"][0]["publicKey"]["validFor"] = window;
+        assert!(load(&open).unwrap().reports.iter().all(trustwright_trust::KeyReport::is_usable));
+    }
 }
 
 #[test]
