@@ -1,21 +1,26 @@
-//! One piece of evidence against one key.
+//! One piece of evidence: its bytes, and what they are once they have been read.
+
+mod content;
+mod legacy;
+
+use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use sigstore_verify::types::{Bundle, bundle::SignatureContent};
+use serde::{Deserialize, de::IgnoredAny};
+use sigstore_verify::types::{Bundle, DsseEnvelope, TimestampToken, bundle::SignatureContent};
 use trustwright_core::Digest;
 
-use crate::{
-    KeyAlgorithm, PublicKey,
-    statement::{self, ClaimError},
-};
+use crate::{Artifact, Claim, Facts, PublicKey, Refusal, Signer, Statement, UnsupportedEntry};
+pub(crate) use content::Content;
+pub use legacy::Annotations;
 
 /// The payload type of an in-toto statement.
-const IN_TOTO: &str = "application/vnd.in-toto+json";
+pub(crate) const IN_TOTO: &str = "application/vnd.in-toto+json";
 
 /// The form in which a signature is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Form {
-    /// A layer under cosign's `sha256-<hex>.sig` tag: a simple-signing payload and its signature.
+    /// A layer under cosign's `sha256-<hex>.sig` or `.att` tag: a payload, and the rest in annotations.
     Legacy,
     /// A Sigstore bundle.
     Bundle,
@@ -31,15 +36,45 @@ impl Form {
     }
 }
 
+/// Where evidence comes from, which decides what proves its log entries.
+///
+/// A bundle's `mediaType` is signed by nobody: whoever may push can call a bundle version 0.1, for which a promise
+/// was once enough, and leave the proof out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// A bundle from a registry: every log entry needs an inclusion proof, whatever version the bundle claims.
+    Registry,
+    /// A bundle given by hand: where its version says so, a promise is enough.
+    File,
+    /// Annotations of a legacy layer, which hold a promise and nothing else.
+    Annotation,
+}
+
 /// A signature as a registry holds it: bytes that nobody has checked yet, but for their digest.
 #[derive(Debug, Clone)]
 pub enum Evidence {
-    /// A simple-signing layer.
+    /// A simple-signing layer without the annotations that only certificates, logs and timestamps need.
     Legacy {
         /// The layer: the payload that was signed.
         payload: Vec<u8>,
         /// The layer's annotation `dev.cosignproject.cosign/signature`: base64.
         signature: String,
+    },
+    /// A simple-signing layer.
+    LegacySignature {
+        /// The layer: the payload that was signed.
+        payload: Vec<u8>,
+        /// The layer's annotation `dev.cosignproject.cosign/signature`: base64.
+        signature: String,
+        /// The other annotations.
+        annotations: Annotations,
+    },
+    /// A layer under an `.att` tag.
+    LegacyAttestation {
+        /// The layer: a DSSE envelope, as JSON.
+        envelope: Vec<u8>,
+        /// The annotations.
+        annotations: Annotations,
     },
     /// A Sigstore bundle, as JSON.
     Bundle(Vec<u8>),
@@ -49,152 +84,218 @@ impl Evidence {
     /// The form in which it is stored.
     pub const fn form(&self) -> Form {
         match self {
-            Self::Legacy { .. } => Form::Legacy,
+            Self::Legacy { .. } | Self::LegacySignature { .. } | Self::LegacyAttestation { .. } => {
+                Form::Legacy
+            }
             Self::Bundle(_) => Form::Bundle,
         }
     }
 
-    /// Reads it, once for all the keys that it may be checked under.
+    /// Reads what a registry holds, once for all the authorities that it may be checked against.
     ///
-    /// Fails with [`Refusal::Unreadable`], which quotes nothing: whoever may push may have written it.
+    /// # Errors
+    ///
+    /// [`Refusal::Unreadable`], [`Refusal::SignatureCount`] or [`Refusal::EntryType`], which quote nothing: whoever
+    /// may push may have written it.
     pub fn read(self) -> Result<Signature, Refusal> {
+        self.read_from(Origin::Registry)
+    }
+
+    /// Reads it as [`Evidence::read`] does, with the origin that a bundle has.
+    pub fn read_from(self, origin: Origin) -> Result<Signature, Refusal> {
         match self {
             Self::Legacy { payload, signature } => {
-                let signature = STANDARD.decode(signature.trim()).map_err(|_| {
-                    Refusal::Unreadable(Form::Legacy, "signature annotation is not base64".into())
-                })?;
-                Ok(Signature(Content::Simple { payload, signature }))
+                let content = Content::Simple { payload, signature: legacy_signature(&signature)? };
+                Ok(Signature { origin: Origin::Annotation, content, bundle: None, stamp: None })
             }
-            Self::Bundle(json) => bundle(&json).map(Signature),
+            Self::LegacySignature { payload, signature, annotations } => {
+                let content = Content::Simple { payload, signature: legacy_signature(&signature)? };
+                let bundle = annotations.bundle_of_signature(&content);
+                Ok(Signature { origin: Origin::Annotation, content, bundle: Some(bundle), stamp: None })
+            }
+            Self::LegacyAttestation { envelope, annotations } => attestation(envelope, &annotations),
+            Self::Bundle(json) => bundle(&json, origin),
         }
     }
 }
 
 /// A signature that can be read, and that nobody has checked yet.
 #[derive(Debug, Clone)]
-pub struct Signature(Content);
+pub struct Signature {
+    origin: Origin,
+    content: Content,
+    /// Everything in the library's form; none where there is neither certificate, log entry nor timestamp, and a
+    /// refusal where annotations that not every authority asks for cannot be read.
+    bundle: Option<Result<Bundle, Refusal>>,
+    /// A timestamp that is not over the signature.
+    stamp: Option<EnvelopeStamp>,
+}
 
+/// The timestamp of a legacy attestation, and what it is over: the whole layer.
 #[derive(Debug, Clone)]
-enum Content {
-    /// Over a simple-signing payload.
-    Simple { payload: Vec<u8>, signature: Vec<u8> },
-    /// Over a payload with its type (DSSE's pre-authentication encoding).
-    Typed { payload_type: String, payload: Vec<u8>, encoding: Vec<u8>, signature: Vec<u8> },
-    /// Over the bytes of the image's manifest, which are not here.
-    Plain { signature: Vec<u8> },
+struct EnvelopeStamp {
+    token: TimestampToken,
+    envelope: Arc<[u8]>,
+}
+
+/// What a signature's timestamps are over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stamped {
+    /// The bytes of the signature.
+    Signature,
+    /// The whole envelope, in a legacy attestation.
+    Envelope,
 }
 
 impl Signature {
     /// The form in which it is stored.
     pub const fn form(&self) -> Form {
-        match &self.0 {
-            Content::Simple { .. } => Form::Legacy,
-            Content::Typed { .. } | Content::Plain { .. } => Form::Bundle,
+        match self.origin {
+            Origin::Annotation => Form::Legacy,
+            Origin::Registry | Origin::File => Form::Bundle,
+        }
+    }
+
+    /// Whether what was signed is a DSSE payload, and so may be an attestation.
+    pub const fn is_statement(&self) -> bool {
+        matches!(self.content, Content::Typed { .. })
+    }
+
+    /// Whether it came with a certificate, and not for a key alone.
+    pub fn has_certificate(&self) -> bool {
+        matches!(&self.bundle, Some(Ok(bundle)) if bundle.signing_certificate().is_some())
+    }
+
+    pub(crate) const fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    pub(crate) const fn content(&self) -> &Content {
+        &self.content
+    }
+
+    pub(crate) fn bundle(&self) -> Result<Option<&Bundle>, Refusal> {
+        self.bundle.as_ref().map(|bundle| bundle.as_ref().map_err(Clone::clone)).transpose()
+    }
+
+    pub(crate) const fn stamped(&self) -> Stamped {
+        if self.stamp.is_some() { Stamped::Envelope } else { Stamped::Signature }
+    }
+
+    pub(crate) fn stamped_bytes(&self) -> &[u8] {
+        self.stamp.as_ref().map_or_else(|| self.content.signature(), |stamp| &stamp.envelope)
+    }
+
+    pub(crate) fn envelope_timestamp(&self) -> Option<&TimestampToken> {
+        self.stamp.as_ref().map(|stamp| &stamp.token)
+    }
+
+    /// Checks that what was signed speaks of `artifact` as `claim` wants it, once it has been verified.
+    pub(crate) fn claim(&self, artifact: &Digest, claim: Claim) -> Result<Option<Statement>, Refusal> {
+        match claim {
+            Claim::Signature => self.content.claim_signature(self.form(), artifact),
+            Claim::Attestation => self.content.claim_attestation(self.form(), artifact).map(Some),
         }
     }
 }
 
-/// What holds of a signature that verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Facts {
-    /// The form in which it is stored.
-    pub form: Form,
-    /// The key that it verifies under.
-    pub key: Digest,
-}
-
-/// Why a piece of evidence does not count.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// The bytes are no signature at all.
-    #[error("{form} signature cannot be read: {cause}", form = .0.as_str(), cause = .1)]
-    Unreadable(Form, String),
-    /// The signature is not this key's.
-    #[error("invalid signature when validating ASN.1 encoded signature")]
-    Signature,
-    /// The bundle's signature is not this Ed25519 key's, or it is and is Ed25519ph.
-    #[error(
-        "failed to verify signature: not plain Ed25519 by this key (Ed25519ph, as cosign signs bundles, is not verified)"
-    )]
-    NotPlainEd25519,
-    /// The signature is good, and is over something that is no image signature.
-    #[error("signed payload is of type {0:?}, which is no image signature")]
-    PayloadType(String),
-    /// The signature is good, and speaks of another image.
-    #[error("invalid or missing digest in claim: {actual}")]
-    Claim {
-        /// What the payload names.
-        actual: String,
-        /// The image that was asked for.
-        expected: Digest,
-    },
-    /// The bundle signs a digest that this key's kind cannot be checked against.
-    #[error(
-        "a message signature of a {0} key needs the signed bytes, and the registry has their digest only"
-    )]
-    NeedsMessage(&'static str),
-}
-
-/// Verifies `signature` for `image` under `key`: the signature first, then that it speaks of `image`.
+/// Verifies `signature` for `image` under `key`: the signature first, then that it is an image signature and speaks
+/// of `image`.
 ///
-/// A bundle's log entries and timestamps are not looked at: a `key` authority without `ctlog` and
-/// `rfc3161timestamp` does not ask for them.
+/// Log entries and timestamps are not looked at: a `key` authority without `ctlog` and `rfc3161timestamp` does not
+/// ask for them. With them, [`crate::Verifier::verify_key`].
 ///
 /// Cosign signs bundles with Ed25519ph (RFC 8032, 5.1) where the key is Ed25519. Its own `verify` refuses
 /// them, and so does this: aws-lc-rs has no Ed25519ph. A bundle in plain Ed25519 verifies.
 pub fn check(signature: &Signature, image: &Digest, key: &PublicKey) -> Result<Facts, Refusal> {
-    let form = signature.form();
-    match &signature.0 {
-        Content::Simple { payload, signature } => {
-            if !key.verifies(payload, signature) {
-                return Err(Refusal::Signature);
-            }
-            statement::simple_signing(payload, image).map_err(|error| refusal(form, error, image))?;
-        }
-        Content::Typed { payload_type, payload, encoding, signature } => {
-            if !key.verifies(encoding, signature) {
-                let is_ed25519 = key.algorithm() == KeyAlgorithm::Ed25519;
-                return Err(if is_ed25519 { Refusal::NotPlainEd25519 } else { Refusal::Signature });
-            }
-            if payload_type != IN_TOTO {
-                return Err(Refusal::PayloadType(payload_type.chars().take(200).collect()));
-            }
-            statement::sign_statement(payload, image).map_err(|error| refusal(form, error, image))?;
-        }
-        // The image's own digest is what is verified, so the digest that the bundle states is not needed.
-        Content::Plain { signature } => match key.verifies_digest(image, signature) {
-            Some(true) => {}
-            Some(false) => return Err(Refusal::Signature),
-            None => return Err(Refusal::NeedsMessage(key.algorithm().as_str())),
-        },
-    }
-    Ok(Facts { form, key: key.fingerprint() })
+    signature.content.verify(key, &Artifact::Digest(*image))?;
+    let statement = signature.claim(image, Claim::Signature)?;
+    Ok(Facts {
+        form: signature.form(),
+        signer: Signer::Key(key.fingerprint()),
+        log_entries: Vec::new(),
+        times: Vec::new(),
+        statement,
+        valid_until: None,
+    })
 }
 
-fn bundle(json: &[u8]) -> Result<Content, Refusal> {
+fn legacy_signature(annotation: &str) -> Result<Vec<u8>, Refusal> {
+    STANDARD
+        .decode(annotation.trim())
+        .map_err(|_| Refusal::Unreadable(Form::Legacy, "signature annotation is not base64".into()))
+}
+
+fn bundle(json: &[u8], origin: Origin) -> Result<Signature, Refusal> {
     let unreadable = |cause: &str| Refusal::Unreadable(Form::Bundle, cause.into());
-    let json = std::str::from_utf8(json).map_err(|_| unreadable("not UTF-8"))?;
-    let bundle = Bundle::from_json(json).map_err(|_| unreadable("not a Sigstore bundle"))?;
-    match bundle.content {
-        SignatureContent::DsseEnvelope(envelope) => Ok(Content::Typed {
-            encoding: envelope.pae(),
-            signature: envelope.signature.sig.as_bytes().to_vec(),
-            payload: envelope.payload.as_bytes().to_vec(),
-            payload_type: envelope.payload_type,
-        }),
-        SignatureContent::MessageSignature(message) => {
-            Ok(Content::Plain { signature: message.signature.as_bytes().to_vec() })
-        }
-        _ => Err(unreadable("neither a message signature nor a DSSE envelope")),
-    }
+    let text = std::str::from_utf8(json).map_err(|_| unreadable("not UTF-8"))?;
+    let bundle = Bundle::from_json(text).map_err(|_| explain(json, "not a Sigstore bundle"))?;
+    let content = match &bundle.content {
+        SignatureContent::DsseEnvelope(envelope) => Content::typed(envelope),
+        SignatureContent::MessageSignature(message) => Content::plain(message),
+        _ => return Err(unreadable("neither a message signature nor a DSSE envelope")),
+    };
+    Ok(Signature { origin, content, bundle: Some(Ok(bundle)), stamp: None })
 }
 
-fn refusal(form: Form, error: ClaimError, image: &Digest) -> Refusal {
-    match error {
-        ClaimError::Unreadable(cause) => Refusal::Unreadable(form, format!("payload: {cause}")),
-        ClaimError::Type(actual) => Refusal::PayloadType(actual),
-        ClaimError::Digest(actual) => Refusal::Claim { actual, expected: *image },
+fn attestation(json: Vec<u8>, annotations: &Annotations) -> Result<Signature, Refusal> {
+    let envelope: DsseEnvelope = serde_json::from_slice(&json).map_err(|_| {
+        #[derive(Deserialize)]
+        struct Probe {
+            signatures: Vec<IgnoredAny>,
+        }
+        match serde_json::from_slice::<Probe>(&json) {
+            Ok(Probe { signatures }) if signatures.len() != 1 => Refusal::SignatureCount(signatures.len()),
+            _ => Refusal::Unreadable(Form::Legacy, "not a DSSE envelope".into()),
+        }
+    })?;
+    let content = Content::typed(&envelope);
+    let stamp = annotations.timestamp_token()?;
+    let stamp = stamp.map(|token| EnvelopeStamp { token, envelope: json.into() });
+    let bundle = Some(annotations.bundle_of_attestation(envelope));
+    Ok(Signature { origin: Origin::Annotation, content, bundle, stamp })
+}
+
+/// Why a bundle cannot be read, where that has a name.
+fn explain(json: &[u8], otherwise: &str) -> Refusal {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Probe {
+        dsse_envelope: Option<Envelope>,
+        verification_material: Option<Material>,
     }
+    #[derive(Deserialize)]
+    struct Envelope {
+        signatures: Vec<IgnoredAny>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Material {
+        #[serde(default)]
+        tlog_entries: Vec<Entry>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Entry {
+        kind_version: KindVersion,
+    }
+    #[derive(Deserialize)]
+    struct KindVersion {
+        kind: String,
+        version: String,
+    }
+    let otherwise = Refusal::Unreadable(Form::Bundle, otherwise.into());
+    let Ok(probe) = serde_json::from_slice::<Probe>(json) else { return otherwise };
+    if let Some(Envelope { signatures }) = probe.dsse_envelope
+        && signatures.len() != 1
+    {
+        return Refusal::SignatureCount(signatures.len());
+    }
+    let entries = probe.verification_material.map(|material| material.tlog_entries).unwrap_or_default();
+    let mut kinds = entries.into_iter().map(|entry| entry.kind_version);
+    kinds
+        .find_map(|kind| UnsupportedEntry::parse(&kind.kind, &kind.version))
+        .map_or(otherwise, Refusal::EntryType)
 }
 
 #[cfg(test)]

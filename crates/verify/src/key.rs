@@ -142,6 +142,7 @@ pub enum KeyError {
 pub struct PublicKey {
     algorithm: KeyAlgorithm,
     verifiers: Vec<(HashAlgorithm, ParsedPublicKey)>,
+    spki: Vec<u8>,
     fingerprint: Digest,
 }
 
@@ -156,8 +157,13 @@ impl PublicKey {
         if !matches!(block.tag(), "PUBLIC KEY" | "RSA PUBLIC KEY") {
             return Err(KeyError::WrongBlock(block.tag().chars().take(40).collect()));
         }
+        Self::from_der(block.contents(), hash)
+    }
+
+    /// Reads a `SubjectPublicKeyInfo` (RFC 5280) in DER; `hash` as in [`PublicKey::from_pem`].
+    pub(crate) fn from_der(der: &[u8], hash: Option<HashAlgorithm>) -> Result<Self, KeyError> {
         let parse = |algorithm: KeyAlgorithm, hash| {
-            ParsedPublicKey::new(algorithm.verifier(hash)?, block.contents()).ok().map(|key| (hash, key))
+            ParsedPublicKey::new(algorithm.verifier(hash)?, der).ok().map(|key| (hash, key))
         };
         let algorithm = KeyAlgorithm::ALL
             .into_iter()
@@ -177,7 +183,8 @@ impl PublicKey {
         let spki = key.as_der().map_err(|_| KeyError::Unsupported)?;
         let mut fingerprint = [0; 32];
         fingerprint.copy_from_slice(digest::digest(&digest::SHA256, spki.as_ref()).as_ref());
-        Ok(Self { algorithm, verifiers, fingerprint: Digest::from_bytes(fingerprint) })
+        let spki = spki.as_ref().to_vec();
+        Ok(Self { algorithm, verifiers, spki, fingerprint: Digest::from_bytes(fingerprint) })
     }
 
     /// The key's kind.
@@ -188,6 +195,11 @@ impl PublicKey {
     /// SHA-256 over the key's DER-encoded `SubjectPublicKeyInfo`.
     pub const fn fingerprint(&self) -> Digest {
         self.fingerprint
+    }
+
+    /// The key's `SubjectPublicKeyInfo` in DER.
+    pub(crate) fn spki(&self) -> &[u8] {
+        &self.spki
     }
 
     /// Whether `signature` (DER for ECDSA, raw bytes else) is this key's over `message`.

@@ -32,8 +32,8 @@ pub(crate) enum ClaimError {
     Unreadable(String),
     /// Of another type.
     Type(String),
-    /// It speaks of something else.
-    Digest(String),
+    /// It speaks of something else: of these.
+    Digest(Vec<String>),
 }
 
 /// Checks that a simple-signing payload is a signature of `image`.
@@ -44,7 +44,7 @@ pub(crate) fn simple_signing(payload: &[u8], image: &Digest) -> Result<(), Claim
         return Err(ClaimError::Type(short(&document.critical.r#type)));
     }
     if document.critical.image.docker_manifest_digest != image.to_string() {
-        return Err(ClaimError::Digest(short(&document.critical.image.docker_manifest_digest)));
+        return Err(ClaimError::Digest(vec![short(&document.critical.image.docker_manifest_digest)]));
     }
     Ok(())
 }
@@ -63,25 +63,40 @@ struct Subject {
     digest: std::collections::BTreeMap<String, String>,
 }
 
-/// Checks that an in-toto statement is cosign's signature of `image` (and not some attestation about it).
-pub(crate) fn sign_statement(payload: &[u8], image: &Digest) -> Result<(), ClaimError> {
+/// Checks that an in-toto statement is cosign's signature of `image` (and not some attestation about it), and returns
+/// its predicate type.
+pub(crate) fn sign_statement(payload: &[u8], image: &Digest) -> Result<String, ClaimError> {
+    let statement = read(payload)?;
+    if statement.predicate_type != SIGN_PREDICATE_TYPE {
+        return Err(ClaimError::Type(short(&statement.predicate_type)));
+    }
+    speaks_of(statement, image)
+}
+
+/// Checks that an in-toto statement is about `image`, and returns its predicate type.
+pub(crate) fn attestation(payload: &[u8], image: &Digest) -> Result<String, ClaimError> {
+    speaks_of(read(payload)?, image)
+}
+
+fn read(payload: &[u8]) -> Result<Statement, ClaimError> {
     let statement: Statement =
         serde_json::from_slice(payload).map_err(|error| ClaimError::Unreadable(short(&error.to_string())))?;
     if !statement.kind.starts_with("https://in-toto.io/Statement/v") {
         return Err(ClaimError::Type(short(&statement.kind)));
     }
-    if statement.predicate_type != SIGN_PREDICATE_TYPE {
-        return Err(ClaimError::Type(short(&statement.predicate_type)));
-    }
+    Ok(statement)
+}
+
+fn speaks_of(statement: Statement, image: &Digest) -> Result<String, ClaimError> {
     let digest = image.hex();
-    if statement.subject.iter().any(|subject| subject.digest.get("sha256") == Some(&digest)) {
-        return Ok(());
+    let subjects = || statement.subject.iter().filter_map(|subject| subject.digest.get("sha256"));
+    if subjects().any(|subject| *subject == digest) {
+        return Ok(statement.predicate_type);
     }
-    let subjects: Vec<_> = statement.subject.iter().filter_map(|s| s.digest.get("sha256")).take(3).collect();
-    Err(ClaimError::Digest(short(&format!("{subjects:?}"))))
+    Err(ClaimError::Digest(subjects().take(3).map(|subject| short(subject)).collect()))
 }
 
 /// A foreign text cut to a length that is fit for a message.
-fn short(text: &str) -> String {
+pub(crate) fn short(text: &str) -> String {
     text.chars().take(200).collect()
 }

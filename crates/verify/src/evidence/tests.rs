@@ -83,7 +83,7 @@ fn each_form_verifies_for_its_image_and_its_key() {
         (Signer::bundle(&json!({"messageSignature": {"signature": message}})), Form::Bundle),
     ] {
         let facts = check(&evidence, &image, &signer.key).unwrap();
-        assert_eq!(facts, Facts { form, key: signer.key.fingerprint() });
+        assert_eq!((facts.form, facts.signer), (form, crate::Signer::Key(signer.key.fingerprint())));
         assert_eq!(check(&evidence, &image, &Signer::new().key), Err(Refusal::Signature));
         assert!(check(&evidence, &OTHER, &signer.key).is_err());
     }

@@ -1,0 +1,322 @@
+//! Evidence against trust material. The only module that calls the verification library; a new version of it changes
+//! this and what lies below.
+//!
+//! The library verifies log entries and timestamps, and that entries speak of the signature. Certificates and SCTs
+//! are verified here: the library takes one SCT only, needs a time that others state, and does not hold the
+//! authorities' own certificates to their dates.
+
+mod chain;
+pub(crate) mod der;
+mod log;
+mod refuse;
+mod sct;
+mod timestamp;
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use pki_types::CertificateDer;
+use sigstore_verify::{
+    Policy, PublicKeyVerificationPolicy, VerificationPolicy,
+    types::{
+        self, Bundle, DerPublicKey, Sha256Hash, TimestampToken,
+        bundle::{PublicKeyIdentifier, TimestampVerificationData, VerificationMaterialContent},
+    },
+};
+use trustwright_trust::{Fingerprint, TrustMaterial, VerifierFormError, to_trusted_root};
+
+use crate::{
+    Artifact, CertificateProblem, Facts, LogEntry, PublicKey, Refusal, Request, Signature, Signer,
+    TimeSource, TimestampProblem, VerifiedTime,
+    certificate::Leaf,
+    evidence::{Content, Stamped},
+};
+use chain::Anchors;
+use log::Logs;
+use sct::CtLogs;
+use timestamp::TimestampAuthorities;
+
+/// Trust material, ready to verify with. Made once per material (some 50 µs) and shared.
+pub struct Verifier {
+    library: sigstore_verify::Verifier,
+    anchors: Anchors,
+    ct_logs: CtLogs,
+    logs: Logs,
+    timestamp_authorities: TimestampAuthorities,
+    fingerprint: Fingerprint,
+}
+
+/// The material cannot be used, which would be a defect: every entry of it was tried when it was loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum MaterialError {
+    /// It does not fit the library's form.
+    #[error(transparent)]
+    Form(#[from] VerifierFormError),
+    /// The library refuses it.
+    #[error("the verifier refuses the trust material")]
+    Library(#[source] Box<sigstore_verify::Error>),
+    /// A certificate authority or a log of certificates has become unreadable.
+    #[error("the trust material has an authority or a log that cannot be read")]
+    Unreadable,
+}
+
+/// What log entries and timestamps say of a signature.
+type Witnessed = (Vec<LogEntry>, Vec<VerifiedTime>);
+
+impl Verifier {
+    /// Makes `material` ready.
+    pub fn new(material: &TrustMaterial) -> Result<Self, MaterialError> {
+        let library = sigstore_verify::Verifier::new(&to_trusted_root(material)?)
+            .map_err(|error| MaterialError::Library(Box::new(error)))?;
+        Ok(Self {
+            library,
+            anchors: Anchors::new(material.certificate_authorities()).ok_or(MaterialError::Unreadable)?,
+            ct_logs: CtLogs::new(material.ct_logs()).ok_or(MaterialError::Unreadable)?,
+            logs: Logs::new(material.transparency_logs()),
+            timestamp_authorities: TimestampAuthorities::new(material.timestamp_authorities()),
+            fingerprint: material.fingerprint(),
+        })
+    }
+
+    /// The fingerprint of the material.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// Verifies a signature that was made under a certificate (`keyless`). Who may have signed is not asked here:
+    /// [`crate::Identity::check`] holds the facts against any number of authorities.
+    ///
+    /// The certificate must have been valid, and vouched for, at every time that is verified. Where no log entry is
+    /// asked for and no timestamp is there, it must be at [`Request::now`], and [`Facts::valid_until`] is set.
+    pub fn verify_certificate(&self, signature: &Signature, request: &Request<'_>) -> Result<Facts, Refusal> {
+        let bundle = signature.bundle()?.ok_or(Refusal::NoCertificate)?;
+        let der = bundle.signing_certificate().ok_or(Refusal::NoCertificate)?;
+        let leaf = Leaf::read(der.as_bytes())?;
+        let required = request.requirements;
+        if required.timestamp {
+            self.may_find_timestamps()?;
+        }
+        let stamps = self.stamps(signature, bundle);
+        let (log_entries, times) = if required.log_entry {
+            // The library wants the tokens that are over the signature, and verifies them itself.
+            let bundle = if self.timestamp_authorities.is_empty() {
+                Cow::Owned(without_timestamps(bundle))
+            } else {
+                Cow::Borrowed(bundle)
+            };
+            let policy = VerificationPolicy::any_identity().skip_certificate_chain();
+            let (entries, mut times) =
+                self.logged(signature, &bundle, &policy, request, leaf.key.algorithm().as_str())?;
+            if signature.stamped() != Stamped::Signature {
+                times.extend(self.timestamps(&stamps, signature, request.now)?);
+            }
+            (entries, times)
+        } else {
+            signature.content().verify_for(&leaf.key, &request.artifact)?;
+            (Vec::new(), self.timestamps(&stamps, signature, request.now)?)
+        };
+        let by_authority = |time: &VerifiedTime| time.source == TimeSource::TimestampAuthority;
+        if required.timestamp && !times.iter().any(by_authority) {
+            return Err(Refusal::NoTimestamp);
+        }
+        let issuer = self.vouched(&leaf, bundle, &times, request.now)?;
+        if required.sct {
+            self.ct_logs.check(&leaf.parsed, &issuer)?;
+        }
+        let statement = signature.claim(&request.artifact.digest(), request.claim)?;
+        let valid_until = leaf.identity.validity.end.filter(|_| times.is_empty());
+        Ok(Facts {
+            form: signature.form(),
+            signer: Signer::Certificate(Box::new(leaf.identity)),
+            log_entries,
+            times,
+            statement,
+            valid_until,
+        })
+    }
+
+    /// Verifies a signature under `key`, with the log entry and the timestamp that are asked for. Those that are not
+    /// asked for are not looked at.
+    pub fn verify_key(
+        &self,
+        signature: &Signature,
+        key: &PublicKey,
+        request: &Request<'_>,
+    ) -> Result<Facts, Refusal> {
+        signature.content().verify_for(key, &request.artifact)?;
+        let required = request.requirements;
+        let (mut log_entries, mut times) = Witnessed::default();
+        if required.log_entry {
+            let bundle = signature.bundle()?.ok_or(Refusal::NoLogEntry)?;
+            let bundle = for_key(bundle);
+            let policy = PublicKeyVerificationPolicy::new(DerPublicKey::from_bytes(key.spki()));
+            let kind = key.algorithm().as_str();
+            (log_entries, times) = self.logged(signature, &bundle, &policy, request, kind).map_err(
+                // The key has just been found to have signed it.
+                |refusal| if refusal == Refusal::Signature { Refusal::KeyKind(kind) } else { refusal },
+            )?;
+        }
+        if required.timestamp {
+            self.may_find_timestamps()?;
+            let bundle = signature.bundle()?.ok_or(Refusal::NoTimestamp)?;
+            let stamps = self.timestamps(&self.stamps(signature, bundle), signature, request.now)?;
+            if stamps.is_empty() {
+                return Err(Refusal::NoTimestamp);
+            }
+            times.extend(stamps);
+        }
+        let statement = signature.claim(&request.artifact.digest(), request.claim)?;
+        let signer = Signer::Key(key.fingerprint());
+        Ok(Facts { form: signature.form(), signer, log_entries, times, statement, valid_until: None })
+    }
+
+    fn may_find_timestamps(&self) -> Result<(), TimestampProblem> {
+        if self.timestamp_authorities.is_empty() { Err(TimestampProblem::NoAuthority) } else { Ok(()) }
+    }
+
+    /// The tokens that are there to be verified. Where no authority is trusted there is nothing to hold them
+    /// against, and whoever asks for a timestamp will not find one.
+    fn stamps<'a>(&self, signature: &'a Signature, bundle: &'a Bundle) -> Vec<&'a TimestampToken> {
+        if self.timestamp_authorities.is_empty() {
+            return Vec::new();
+        }
+        let in_bundle = &bundle.verification_material.timestamp_verification_data.rfc3161_timestamps;
+        let in_bundle = in_bundle.iter().map(|timestamp| &timestamp.signed_timestamp);
+        in_bundle.chain(signature.envelope_timestamp()).collect()
+    }
+
+    fn timestamps(
+        &self,
+        tokens: &[&TimestampToken],
+        signature: &Signature,
+        now: Timestamp,
+    ) -> Result<Vec<VerifiedTime>, TimestampProblem> {
+        let times = self.timestamp_authorities.check(tokens, signature.stamped_bytes(), now)?;
+        let time = |at| VerifiedTime { at, source: TimeSource::TimestampAuthority };
+        Ok(times.into_iter().map(time).collect())
+    }
+
+    /// Verifies every log entry of `bundle`, and with them the signature, what it speaks of, and the timestamps.
+    fn logged(
+        &self,
+        signature: &Signature,
+        bundle: &Bundle,
+        policy: &dyn Policy,
+        request: &Request<'_>,
+        key_kind: &'static str,
+    ) -> Result<Witnessed, Refusal> {
+        let material = &bundle.verification_material;
+        let candidates = self.logs.inspect(&material.tlog_entries, signature.origin())?;
+        let result = match (signature.content(), request.artifact) {
+            // The payload is what was signed, and the claim in it is checked afterwards.
+            (Content::Simple { payload, .. }, _) => self.library.verify(payload.as_slice(), bundle, policy),
+            (_, Artifact::Bytes(bytes)) => self.library.verify(bytes, bundle, policy),
+            (_, Artifact::Digest(digest)) => {
+                let digest = types::Artifact::from(Sha256Hash::new(*digest.as_bytes()));
+                self.library.verify(digest, bundle, policy)
+            }
+        }
+        .map_err(|error| {
+            let context = refuse::Context { signature, request, key_kind };
+            match context.explain(&error) {
+                // The library's word for it is text; ours is found by looking again.
+                Refusal::Timestamp(TimestampProblem::Untrusted) => {
+                    let tokens = self.stamps(signature, bundle);
+                    let problem = self.timestamps(&tokens, signature, request.now).err();
+                    problem.unwrap_or(TimestampProblem::Untrusted).into()
+                }
+                refusal => refusal,
+            }
+        })?;
+        let mut log_times: Vec<_> = candidates.iter().filter_map(log::Candidate::integrated_time).collect();
+        // Of the library's times, those that are no log's are the tokens'.
+        let mut times = Vec::new();
+        for at in result.verified_timestamps() {
+            let source = match log_times.iter().position(|time| time == at) {
+                Some(position) => {
+                    log_times.swap_remove(position);
+                    TimeSource::TransparencyLog
+                }
+                None => TimeSource::TimestampAuthority,
+            };
+            times.push(VerifiedTime { at: *at, source });
+        }
+        if let Some(VerifiedTime { at, source }) = times.iter().copied().find(|time| time.at > request.now) {
+            return Err(match source {
+                TimeSource::TimestampAuthority => TimestampProblem::Future { at }.into(),
+                TimeSource::TransparencyLog => crate::EntryProblem::IntegratedTime.into(),
+            });
+        }
+        let instants: Vec<_> = times.iter().map(|time| time.at).collect();
+        let entries = candidates.iter().map(|candidate| candidate.proven(&instants));
+        Ok((entries.collect::<Result<_, _>>()?, times))
+    }
+
+    /// Checks that the certificate was vouched for at each of `times`, or is now where there is none, and returns
+    /// the key of whoever issued it.
+    fn vouched(
+        &self,
+        leaf: &Leaf<'_>,
+        bundle: &Bundle,
+        times: &[VerifiedTime],
+        now: Timestamp,
+    ) -> Result<Vec<u8>, Refusal> {
+        let (der, others) = certificates(bundle);
+        let der = der.ok_or(Refusal::NoCertificate)?;
+        if !leaf.identity.validity.contains(now) && times.is_empty() {
+            return Err(Refusal::NoTime);
+        }
+        let mut instants: Vec<_> = times.iter().map(|time| time.at).collect();
+        instants.sort_unstable();
+        instants.dedup();
+        if instants.is_empty() {
+            instants.push(now);
+        }
+        let mut issuer = Err(CertificateProblem::NoAuthority { at: now });
+        for at in instants {
+            issuer = Ok(self.anchors.check(der, &others, at)?);
+        }
+        Ok(issuer?)
+    }
+}
+
+impl std::fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Verifier").field("fingerprint", &self.fingerprint).finish_non_exhaustive()
+    }
+}
+
+/// The signing certificate, and those that came with it.
+fn certificates(bundle: &Bundle) -> (Option<&[u8]>, Vec<CertificateDer<'_>>) {
+    let others = match &bundle.verification_material.content {
+        VerificationMaterialContent::X509CertificateChain { certificates } => certificates.get(1..),
+        // The library's own enum, which grows.
+        _ => None,
+    };
+    let others = others.unwrap_or_default().iter();
+    let others = others.map(|other| CertificateDer::from(other.raw_bytes.as_bytes())).collect();
+    (bundle.signing_certificate().map(types::DerCertificate::as_bytes), others)
+}
+
+fn without_timestamps(bundle: &Bundle) -> Bundle {
+    let mut bundle = bundle.clone();
+    bundle.verification_material.timestamp_verification_data = TimestampVerificationData::default();
+    bundle
+}
+
+/// The bundle as the library takes it with a key: without a certificate, and without the tokens, which it would
+/// insist on.
+fn for_key(bundle: &Bundle) -> Cow<'_, Bundle> {
+    let material = &bundle.verification_material;
+    let is_bare = matches!(material.content, VerificationMaterialContent::PublicKey(_))
+        && material.timestamp_verification_data.rfc3161_timestamps.is_empty();
+    if is_bare {
+        return Cow::Borrowed(bundle);
+    }
+    let mut bundle = without_timestamps(bundle);
+    if bundle.signing_certificate().is_some() {
+        bundle.verification_material.content =
+            VerificationMaterialContent::PublicKey(PublicKeyIdentifier::new(""));
+    }
+    Cow::Owned(bundle)
+}

@@ -1,0 +1,152 @@
+//! Entries of transparency logs: which of them can count, and by which log they are proven.
+//!
+//! The library verifies proofs, promises and what an entry speaks of, and lets pass what we do not: an entry with
+//! neither proof nor promise, and an entry without a proof in whatever claims to be a bundle of version 0.1.
+
+use jiff::Timestamp;
+use sigstore_verify::{
+    crypto::VerificationKey,
+    types::{Checkpoint, DerPublicKey, KindVersion, TransparencyLogEntry},
+};
+use trustwright_trust::{Log, LogId};
+
+use crate::{EntryProblem, LogEntry, LogProof, Origin, Refusal};
+
+/// The trusted logs of signatures.
+pub(super) struct Logs(Vec<Log>);
+
+/// An entry that may count, if the library agrees.
+pub(super) struct Candidate<'a> {
+    entry: &'a TransparencyLogEntry,
+    /// The tree head of its inclusion proof, and the logs that may have signed it.
+    proof: Option<(&'a Checkpoint, Vec<&'a Log>)>,
+    /// The log that must have signed its promise.
+    promise: Option<&'a Log>,
+}
+
+impl Logs {
+    pub(super) fn new(logs: &[Log]) -> Self {
+        Self(logs.to_vec())
+    }
+
+    /// Checks that every one of `entries` has the proof that evidence of this `origin` must have, by a log that is
+    /// trusted.
+    pub(super) fn inspect<'a>(
+        &'a self,
+        entries: &'a [TransparencyLogEntry],
+        origin: Origin,
+    ) -> Result<Vec<Candidate<'a>>, Refusal> {
+        if entries.is_empty() {
+            return Err(Refusal::NoLogEntry);
+        }
+        let inspect = |(at, entry)| self.inspect_one(at + 1, entry, origin);
+        entries.iter().enumerate().map(inspect).collect()
+    }
+
+    fn inspect_one<'a>(
+        &'a self,
+        position: usize,
+        entry: &'a TransparencyLogEntry,
+        origin: Origin,
+    ) -> Result<Candidate<'a>, Refusal> {
+        let is_proven = entry.inclusion_proof.is_some();
+        let is_promised = entry.inclusion_promise.is_some();
+        let is_enough = match origin {
+            Origin::Registry => is_proven,
+            Origin::File | Origin::Annotation => is_proven || is_promised,
+        };
+        if !is_enough {
+            return Err(Refusal::UnprovenEntry { position });
+        }
+        let proof = match &entry.inclusion_proof {
+            None => None,
+            Some(proof) => Some(self.signers(proof.checkpoint.checkpoint())?),
+        };
+        let promise = if is_promised { Some(self.by_id(entry.log_id.key_id.as_bytes())?) } else { None };
+        if let (Some((_, signers)), Some(log)) = (&proof, promise)
+            && !signers.iter().any(|signer| signer.log_id == log.log_id)
+        {
+            return Err(EntryProblem::DifferentLogs.into());
+        }
+        Ok(Candidate { entry, proof, promise })
+    }
+
+    fn by_id(&self, id: &[u8]) -> Result<&Log, Refusal> {
+        let log = self.0.iter().find(|log| log.log_id.as_bytes() == id);
+        log.ok_or_else(|| Refusal::UnknownLog { log: hex::encode(id.get(..32).unwrap_or(id)) })
+    }
+
+    /// The logs whose IDs begin as one of the checkpoint's key hints (C2SP `signed-note.md`).
+    fn signers<'a>(
+        &'a self,
+        checkpoint: Option<&'a Checkpoint>,
+    ) -> Result<(&'a Checkpoint, Vec<&'a Log>), Refusal> {
+        let checkpoint = checkpoint.ok_or(EntryProblem::Checkpoint)?;
+        let hints = || checkpoint.signatures().iter().map(|signature| signature.key_id.as_slice());
+        let is_hinted = |id: &LogId| hints().any(|hint| id.as_bytes().starts_with(hint));
+        let logs: Vec<_> = self.0.iter().filter(|log| is_hinted(&log.log_id)).collect();
+        match (logs.is_empty(), hints().next()) {
+            (false, _) => Ok((checkpoint, logs)),
+            (true, Some(hint)) => Err(Refusal::UnknownLog { log: hex::encode(hint) }),
+            (true, None) => Err(EntryProblem::Checkpoint.into()),
+        }
+    }
+}
+
+impl Candidate<'_> {
+    /// The time that the log has put its promise to; Rekor v2 makes none.
+    pub(super) fn integrated_time(&self) -> Option<Timestamp> {
+        self.promise.filter(|_| !self.is_v2()).and(self.entry.integrated_time)
+    }
+
+    fn is_v2(&self) -> bool {
+        self.entry.kind_version == KindVersion::HashedRekordV002
+    }
+
+    /// What holds of the entry now that the library has verified it. `times` are those of the signature: where the
+    /// log says none itself, one of them must fall into the time in which its key was valid.
+    pub(super) fn proven(&self, times: &[Timestamp]) -> Result<LogEntry, Refusal> {
+        let log = match (&self.proof, self.promise) {
+            (_, Some(log)) => log,
+            (Some((checkpoint, signers)), None) => {
+                signer(checkpoint, signers).ok_or(EntryProblem::Checkpoint)?
+            }
+            (None, None) => return Err(Refusal::NoLogEntry),
+        };
+        let integrated_time = self.integrated_time();
+        let times = integrated_time.as_ref().map_or(times, std::slice::from_ref);
+        let is_valid = |at: &Timestamp| log.valid_for.as_ref().is_none_or(|window| window.contains(*at));
+        if let Some(at) = times.first().filter(|_| !times.iter().any(is_valid)) {
+            return Err(EntryProblem::OutsideLogValidity { at: *at }.into());
+        }
+        let index = match &self.entry.inclusion_proof {
+            // Only a promise, or a proof of Rekor v2, is over the entry's own index.
+            Some(proof) if self.promise.is_none() && !self.is_v2() => proof.log_index,
+            _ => self.entry.log_index,
+        };
+        Ok(LogEntry {
+            log_id: log.log_id,
+            base_url: log.base_url.clone(),
+            index: index.get(),
+            integrated_time,
+            proof: if self.proof.is_some() { LogProof::Inclusion } else { LogProof::Promise },
+        })
+    }
+}
+
+/// The log that has signed the checkpoint. The library has found one among those of its hints and does not say
+/// which, so that only where hints collide it has to be found again.
+fn signer<'a>(checkpoint: &Checkpoint, candidates: &[&'a Log]) -> Option<&'a Log> {
+    if let [only] = candidates {
+        return Some(only);
+    }
+    candidates.iter().copied().find(|log| {
+        let key = DerPublicKey::new(log.public_key.spki_der().to_vec());
+        VerificationKey::from_spki(&key).is_ok_and(|key| {
+            let is_signed = |signature: &sigstore_verify::types::CheckpointSignature| {
+                key.verify(checkpoint.signed_data(), &signature.signature).is_ok()
+            };
+            checkpoint.signatures().iter().any(is_signed)
+        })
+    })
+}

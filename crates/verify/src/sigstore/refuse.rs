@@ -1,0 +1,91 @@
+//! The library's errors as our refusals. Their texts are left behind: they quote what nobody has verified.
+
+use sigstore_verify::{Error, TimestampError, TransparencyLogError, bundle::Error as BundleError};
+
+use crate::{
+    CertificateProblem, EntryProblem, Refusal, Request, Signature, TimestampProblem, evidence::Content,
+};
+
+/// What was being verified.
+pub(super) struct Context<'a> {
+    pub(super) signature: &'a Signature,
+    pub(super) request: &'a Request<'a>,
+    pub(super) key_kind: &'static str,
+}
+
+impl Context<'_> {
+    /// Says in our words why the library refuses. Its enums grow; what they do not have today is unreadable.
+    pub(super) fn explain(&self, error: &Error) -> Refusal {
+        match error {
+            Error::SignatureInvalid(_) => Refusal::Signature,
+            Error::ArtifactMismatch(_) => self.mismatch(),
+            Error::UnsupportedArtifact(_) => Refusal::NeedsMessage(self.key_kind),
+            Error::Certificate(_) => CertificateProblem::Malformed.into(),
+            Error::TransparencyLog(error) => entry(error).into(),
+            Error::Timestamp(error) => timestamp(error),
+            Error::Bundle(error) => self.structure(error),
+            Error::UnsupportedBundle(_) => EntryProblem::Mismatch.into(),
+            Error::Crypto(_) => Refusal::KeyKind(self.key_kind),
+            Error::InvalidBundle(_) => self.unreadable("not consistent"),
+            _ => self.unreadable("unsupported content"),
+        }
+    }
+
+    /// The digest of the artifact is not in the statement, in the message signature, or in the log entry.
+    fn mismatch(&self) -> Refusal {
+        let expected = self.request.artifact.digest();
+        match self.signature.content() {
+            // Nothing that it says is quoted: nobody has vouched for the certificate yet.
+            Content::Typed { .. } if !self.signature.content().names(&expected) => {
+                Refusal::Subject { actual: Vec::new(), expected }
+            }
+            Content::Plain { .. } if self.signature.content().states_another(&self.request.artifact) => {
+                Refusal::MessageDigest
+            }
+            Content::Typed { .. } | Content::Plain { .. } | Content::Simple { .. } => {
+                EntryProblem::Mismatch.into()
+            }
+        }
+    }
+
+    fn structure(&self, error: &BundleError) -> Refusal {
+        match error {
+            BundleError::MissingInclusionPromise(_) | BundleError::MissingInclusionProof(_) => {
+                Refusal::UnprovenEntry { position: 1 }
+            }
+            BundleError::MissingCheckpoint | BundleError::CheckpointRootMismatch => {
+                EntryProblem::Checkpoint.into()
+            }
+            BundleError::LogIndexOutOfRange { .. } => EntryProblem::Inclusion.into(),
+            BundleError::MissingSigningTimeEvidence | BundleError::MissingTimestamp => Refusal::NoTime,
+            _ => self.unreadable("not what its media type says"),
+        }
+    }
+
+    fn unreadable(&self, cause: &str) -> Refusal {
+        Refusal::Unreadable(self.signature.form(), cause.into())
+    }
+}
+
+fn entry(error: &TransparencyLogError) -> EntryProblem {
+    match error {
+        TransparencyLogError::InclusionProof(_) => EntryProblem::Inclusion,
+        TransparencyLogError::Checkpoint(_) => EntryProblem::Checkpoint,
+        TransparencyLogError::InclusionPromise(_) | TransparencyLogError::UnknownLog { .. } => {
+            EntryProblem::Promise
+        }
+        TransparencyLogError::EntryMismatch(_) => EntryProblem::Mismatch,
+        TransparencyLogError::IntegratedTime(_) => EntryProblem::IntegratedTime,
+        _ => EntryProblem::Malformed,
+    }
+}
+
+fn timestamp(error: &TimestampError) -> Refusal {
+    match error {
+        TimestampError::OutsideAuthorityValidity { time } => {
+            TimestampProblem::OutsideAuthorityValidity { at: *time }.into()
+        }
+        TimestampError::NoVerifiedTimestamp(_) => Refusal::NoTime,
+        _ => TimestampProblem::Untrusted.into(),
+    }
+}
