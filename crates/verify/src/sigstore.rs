@@ -26,8 +26,8 @@ use sigstore_verify::{
 use trustwright_trust::{Fingerprint, TrustMaterial, VerifierFormError, to_trusted_root};
 
 use crate::{
-    Artifact, CertificateProblem, Facts, LogEntry, PublicKey, Refusal, Request, Signature, Signer,
-    TimeSource, TimestampProblem, VerifiedTime,
+    Artifact, CertificateProblem, Facts, KeyAlgorithm, LogEntry, PublicKey, Refusal, Request, Signature,
+    Signer, TimeSource, TimestampProblem, VerifiedTime,
     certificate::Leaf,
     evidence::{Content, Stamped},
 };
@@ -106,7 +106,7 @@ impl Verifier {
             };
             let policy = VerificationPolicy::any_identity().skip_certificate_chain();
             let (entries, mut times) =
-                self.logged(signature, &bundle, &policy, request, leaf.key.algorithm().as_str())?;
+                self.logged(signature, &bundle, &policy, request, leaf.key.algorithm())?;
             if signature.stamped() != Stamped::Signature {
                 times.extend(self.timestamps(&stamps, signature, request.now)?);
             }
@@ -150,10 +150,12 @@ impl Verifier {
             let bundle = signature.bundle()?.ok_or(Refusal::NoLogEntry)?;
             let bundle = for_key(bundle);
             let policy = PublicKeyVerificationPolicy::new(DerPublicKey::from_bytes(key.spki()));
-            let kind = key.algorithm().as_str();
-            (log_entries, times) = self.logged(signature, &bundle, &policy, request, kind).map_err(
+            let algorithm = key.algorithm();
+            (log_entries, times) = self.logged(signature, &bundle, &policy, request, algorithm).map_err(
                 // The key has just been found to have signed it.
-                |refusal| if refusal == Refusal::Signature { Refusal::KeyKind(kind) } else { refusal },
+                |refusal| {
+                    if refusal == Refusal::Signature { Refusal::KeyKind(algorithm.as_str()) } else { refusal }
+                },
             )?;
         }
         if required.timestamp {
@@ -203,7 +205,7 @@ impl Verifier {
         bundle: &Bundle,
         policy: &dyn Policy,
         request: &Request<'_>,
-        key_kind: &'static str,
+        algorithm: KeyAlgorithm,
     ) -> Result<Witnessed, Refusal> {
         let material = &bundle.verification_material;
         let candidates = self.logs.inspect(&material.tlog_entries, signature.origin())?;
@@ -217,7 +219,7 @@ impl Verifier {
             }
         }
         .map_err(|error| {
-            let context = refuse::Context { signature, request, key_kind };
+            let context = refuse::Context { signature, request, algorithm };
             match context.explain(&error) {
                 // The library's word for it is text; ours is found by looking again.
                 Refusal::Timestamp(TimestampProblem::Untrusted) => {

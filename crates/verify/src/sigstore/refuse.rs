@@ -3,14 +3,16 @@
 use sigstore_verify::{Error, TimestampError, TransparencyLogError, bundle::Error as BundleError};
 
 use crate::{
-    CertificateProblem, EntryProblem, Refusal, Request, Signature, TimestampProblem, evidence::Content,
+    CertificateProblem, EntryProblem, KeyAlgorithm, Refusal, Request, Signature, TimestampProblem,
+    evidence::Content,
 };
 
 /// What was being verified.
 pub(super) struct Context<'a> {
     pub(super) signature: &'a Signature,
     pub(super) request: &'a Request<'a>,
-    pub(super) key_kind: &'static str,
+    /// The signer's key, which has been read.
+    pub(super) algorithm: KeyAlgorithm,
 }
 
 impl Context<'_> {
@@ -19,13 +21,17 @@ impl Context<'_> {
         match error {
             Error::SignatureInvalid(_) => Refusal::Signature,
             Error::ArtifactMismatch(_) => self.mismatch(),
-            Error::UnsupportedArtifact(_) => Refusal::NeedsMessage(self.key_kind),
+            Error::UnsupportedArtifact(_) => Refusal::NeedsMessage(self.algorithm.as_str()),
+            // The library has no code for this curve, and says of the certificate that it cannot be read.
+            Error::Certificate(_) if self.algorithm == KeyAlgorithm::EcdsaP521 => {
+                Refusal::KeyKind(self.algorithm.as_str())
+            }
             Error::Certificate(_) => CertificateProblem::Malformed.into(),
             Error::TransparencyLog(error) => entry(error).into(),
             Error::Timestamp(error) => timestamp(error),
             Error::Bundle(error) => self.structure(error),
             Error::UnsupportedBundle(_) => EntryProblem::Mismatch.into(),
-            Error::Crypto(_) => Refusal::KeyKind(self.key_kind),
+            Error::Crypto(_) => Refusal::KeyKind(self.algorithm.as_str()),
             Error::InvalidBundle(_) => self.unreadable("not consistent"),
             _ => self.unreadable("unsupported content"),
         }
