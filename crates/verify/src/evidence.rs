@@ -208,8 +208,22 @@ impl Signature {
 /// Cosign signs bundles with Ed25519ph (RFC 8032, 5.1) where the key is Ed25519. Its own `verify` refuses
 /// them, and so does this: aws-lc-rs has no Ed25519ph. A bundle in plain Ed25519 verifies.
 pub fn check(signature: &Signature, image: &Digest, key: &PublicKey) -> Result<Facts, Refusal> {
+    check_claim(signature, image, key, Claim::Signature)
+}
+
+/// Verifies an attestation about `image` under `key`, as [`check`] does a signature. [`Facts::statement`] is there.
+pub fn check_attestation(signature: &Signature, image: &Digest, key: &PublicKey) -> Result<Facts, Refusal> {
+    check_claim(signature, image, key, Claim::Attestation)
+}
+
+fn check_claim(
+    signature: &Signature,
+    image: &Digest,
+    key: &PublicKey,
+    claim: Claim,
+) -> Result<Facts, Refusal> {
     signature.content.verify(key, &Artifact::Digest(*image))?;
-    let statement = signature.claim(image, Claim::Signature)?;
+    let statement = signature.claim(image, claim)?;
     Ok(Facts {
         form: signature.form(),
         signer: Signer::Key(key.fingerprint()),

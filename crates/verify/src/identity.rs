@@ -178,5 +178,13 @@ mod tests {
             "none of the expected identities matched what was in the certificate, got subjects [a@example.com, \
              10.1.2.3, https://example.com/b, carol!example.com] with issuer https://issuer.example.com"
         );
+        assert_eq!(
+            refusal.hint().unwrap(),
+            "signed by subject a@example.com, 10.1.2.3, https://example.com/b, carol!example.com of issuer \
+             https://issuer.example.com, expected subject b@example.com of issuer /^https://issuer/"
+        );
+        let nobody = Identity { subjects: Vec::new(), issuer: None, ..identity() };
+        let hint = nobody.check(&[]).unwrap_err().hint();
+        assert_eq!(hint.unwrap(), "signed by subject (none) of issuer (none), expected (none)");
     }
 }

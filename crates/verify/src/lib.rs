@@ -29,7 +29,7 @@ mod sigstore;
 mod statement;
 
 pub use artifact::{Artifact, Claim, Request, Requirements};
-pub use evidence::{Annotations, Evidence, Form, Origin, Signature, check};
+pub use evidence::{Annotations, Evidence, Form, Origin, Signature, check, check_attestation};
 pub use facts::{Facts, LogEntry, LogProof, Signer, Statement, TimeSource, VerifiedTime};
 pub use identity::{Identity, IdentityPattern, SubjectName, TextPattern};
 pub use key::{HashAlgorithm, KeyAlgorithm, KeyError, PublicKey, UnknownHashAlgorithm};

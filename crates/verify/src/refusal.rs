@@ -115,6 +115,58 @@ pub enum Refusal {
     NoTime,
 }
 
+impl Refusal {
+    /// What was found and what was expected, in a sentence of our own, where the field's text leaves that open.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Identity { subjects, issuer, expected } => Some(format!(
+                "signed by subject {} of issuer {}, expected {}",
+                or_none(&subjects.join(", ")),
+                or_none(issuer),
+                or_none(&expected.join(" or ")),
+            )),
+            Self::Claim { actual, expected } => Some(format!("signed for {actual}, expected {expected}")),
+            Self::Subject { actual, expected } if !actual.is_empty() => {
+                Some(format!("attests to sha256 {}, expected {}", actual.join(", "), expected.hex()))
+            }
+            Self::NoTime => Some(
+                "neither a log nor a timestamp authority of the trust root says when it was signed, and the \
+                 certificate is not valid now"
+                    .into(),
+            ),
+            Self::UnprovenEntry { .. } => Some(
+                "evidence from a registry needs an inclusion proof for every log entry, whatever version its \
+                 bundle claims"
+                    .into(),
+            ),
+            Self::Unreadable(..)
+            | Self::SignatureCount(_)
+            | Self::EntryType(_)
+            | Self::Signature
+            | Self::NotPlainEd25519
+            | Self::PayloadType(_)
+            | Self::EnvelopeType(_)
+            | Self::NoStatement
+            | Self::Subject { .. }
+            | Self::MessageDigest
+            | Self::NeedsMessage(_)
+            | Self::KeyKind(_)
+            | Self::NoCertificate
+            | Self::Certificate(_)
+            | Self::Sct(_)
+            | Self::NoLogEntry
+            | Self::UnknownLog { .. }
+            | Self::LogEntry(_)
+            | Self::Timestamp(_)
+            | Self::NoTimestamp => None,
+        }
+    }
+}
+
+fn or_none(text: &str) -> &str {
+    if text.is_empty() { "(none)" } else { text }
+}
+
 /// Types of log entries that cosign once wrote and that are not verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UnsupportedEntry {

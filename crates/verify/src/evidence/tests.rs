@@ -125,6 +125,33 @@ fn a_good_signature_over_something_else_is_no_image_signature() {
 }
 
 #[test]
+fn an_attestation_of_any_type_is_told_with_its_predicate_and_speaks_of_its_own_image() {
+    let signer = Signer::new();
+    let attest = |evidence: Evidence, image: &Digest| {
+        let signature = evidence.read().unwrap();
+        check_attestation(&signature, image, &signer.key)
+    };
+    let mut provenance = statement(&IMAGE);
+    provenance["predicateType"] = json!("https://slsa.dev/provenance/v1");
+    provenance["predicate"] = json!({"builder": 1});
+    let facts = attest(signer.dsse(IN_TOTO, &provenance), &IMAGE).unwrap();
+    let found = facts.statement.unwrap();
+    assert_eq!(found.predicate_type, "https://slsa.dev/provenance/v1");
+    assert_eq!(found.predicate(), Some(br#"{"builder":1}"#.as_slice()));
+    assert_eq!(serde_json::from_slice::<Value>(found.payload()).unwrap(), provenance);
+    // What cosign writes for a signature may be asked for as an attestation too.
+    assert!(attest(signer.dsse(IN_TOTO, &statement(&IMAGE)), &IMAGE).is_ok());
+
+    let of_another = attest(signer.dsse(IN_TOTO, &provenance), &OTHER).unwrap_err();
+    assert_eq!(of_another, Refusal::Subject { actual: vec![IMAGE.hex()], expected: OTHER });
+    let typed = attest(signer.dsse("text/plain", &provenance), &IMAGE).unwrap_err();
+    assert_eq!(typed, Refusal::EnvelopeType("text/plain".into()));
+    assert_eq!(attest(signer.legacy(&simple(&IMAGE)), &IMAGE).unwrap_err(), Refusal::NoStatement);
+    let strange = Signer::new().dsse(IN_TOTO, &provenance);
+    assert_eq!(attest(strange, &IMAGE).unwrap_err(), Refusal::Signature);
+}
+
+#[test]
 fn damaged_evidence_is_refused_and_never_panics() {
     let signer = Signer::new();
     for evidence in [

@@ -205,3 +205,42 @@ fn a_borrowed_entry_and_a_type_that_is_not_verified_are_refused() {
         }
     }
 }
+
+/// A deterministic stand-in for a fuzzer: every outcome is a refusal, or the facts of the bundle as it was.
+#[test]
+#[cfg_attr(not(shared_data), ignore = "the recorded public data is not there")]
+fn a_changed_byte_never_changes_who_signed_what() {
+    for name in [KEYLESS, ATTESTATION, "rekor2-happy-path", "managed-key-happy-path"] {
+        let case = Case::named(name);
+        let verifier = case.verifier();
+        let original = case.bundle();
+        let good = case.verify(Given::Digest).unwrap();
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        let mut random = |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            usize::try_from(state % u64::try_from(below).unwrap()).unwrap()
+        };
+        let mut refused = 0;
+        for _ in 0..400 {
+            let mut bytes = original.clone();
+            match random(3) {
+                0 => bytes.truncate(random(original.len())),
+                1 => drop(bytes.remove(random(original.len()))),
+                _ => bytes[random(original.len())] = b"0aA/{}[]\",:9\xff"[random(13)],
+            }
+            let outcome = Evidence::Bundle(bytes)
+                .read()
+                .and_then(|signature| case.verify_signature(&signature, &verifier, Given::Digest));
+            match outcome {
+                Ok(facts) => {
+                    assert_eq!((&facts.signer, &facts.statement), (&good.signer, &good.statement));
+                    assert_eq!(facts.times, good.times);
+                }
+                Err(_) => refused += 1,
+            }
+        }
+        assert!(refused > 200, "{name}: {refused}");
+    }
+}

@@ -303,6 +303,38 @@ fn a_keys_signature_counts_with_the_entry_and_the_timestamp_that_are_asked_for()
     }
 }
 
+/// Made with OpenSSL 3 (`openssl dgst -sha256 -sign`, curve secp384r1): cosign signs with SHA-256 whatever the key.
+const P384: (&str, &str, &str) = (
+    "-----BEGIN PUBLIC KEY-----
+MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAElGgZhegxvZ7cRhY4TDZiuItZosTUB44o
+zowsyzMu5E/Bv/Ap1xjNC2eIMgSYQStA8wMoMHWimWZZiv7Oir7BDMbIartt3Dp5
+sp4wxe48NYxAeH3LCVgcsMNGvR1lYpZA
+-----END PUBLIC KEY-----
+",
+    r#"{"critical":{"identity":{"docker-reference":"ghcr.io/a/b"},"image":{"docker-manifest-digest":"sha256:0707070707070707070707070707070707070707070707070707070707070707"},"type":"cosign container image signature"},"optional":null}"#,
+    "MGUCMCdB1mDZVOaFCUTHLpczmMw+20t+azLtVWj1Lgas/ACn0VI+FC7o++eU1rNE6n2JzwIxAIhhkkvRub5fkSG91LrgCrj4GFaR2aUslk7ATkic6hwQSlaqzHS6atLgkRvz3vMcrA==",
+);
+
+#[test]
+fn a_p384_key_counts_with_sha_256_and_its_log_entry() {
+    let private = Private::new();
+    let (pem, payload, signature) = P384;
+    let raw = STANDARD.decode(signature).unwrap();
+    let promise = private.promise(&hashedrekord(payload.as_bytes(), &raw, pem));
+    let annotations = Annotations { bundle: Some(promise.to_string()), ..Annotations::default() };
+    let (payload, signature) = (payload.into(), signature.into());
+    let evidence = Evidence::LegacySignature { payload, signature, annotations };
+    let signature = evidence.read().unwrap();
+    let verify = |hash| {
+        let key = PublicKey::from_pem(pem, hash).unwrap();
+        private.verifier().verify_key(&signature, &key, &request(Claim::Signature, LOGGED))
+    };
+    for hash in [None, Some(HashAlgorithm::Sha256)] {
+        assert_eq!(verify(hash).unwrap().log_entries.len(), 1);
+    }
+    assert_eq!(verify(Some(HashAlgorithm::Sha384)).unwrap_err(), Refusal::Signature);
+}
+
 /// A signature that the public instance has logged, taken apart into what cosign would have put into an `.att` layer.
 #[test]
 #[cfg_attr(not(shared_data), ignore = "the recorded public data is not there")]
