@@ -22,7 +22,6 @@ const LAST_BARE: u32 = 6;
 /// A signing certificate.
 pub(crate) struct Leaf<'a> {
     pub(crate) parsed: X509Certificate<'a>,
-    pub(crate) key: PublicKey,
     pub(crate) identity: Identity,
 }
 
@@ -33,10 +32,14 @@ impl<'a> Leaf<'a> {
         if !rest.is_empty() {
             return Err(CertificateProblem::Malformed);
         }
-        let key = PublicKey::from_der(parsed.public_key().raw, None)
-            .map_err(|_| CertificateProblem::UnsupportedKey)?;
         let identity = identity(&parsed).ok_or(CertificateProblem::Malformed)?;
-        Ok(Self { parsed, key, identity })
+        Ok(Self { parsed, identity })
+    }
+
+    /// The key that it is for. Made when it is needed: the library makes its own.
+    pub(crate) fn key(&self) -> Result<PublicKey, CertificateProblem> {
+        PublicKey::from_der(self.parsed.public_key().raw, None)
+            .map_err(|_| CertificateProblem::UnsupportedKey)
     }
 }
 

@@ -17,6 +17,10 @@ pub use legacy::Annotations;
 /// The payload type of an in-toto statement.
 pub(crate) const IN_TOTO: &str = "application/vnd.in-toto+json";
 
+/// Log entries, and timestamps, that one bundle may have: each costs a signature or two to verify, and whoever may
+/// push may add to them.
+const MAX_WITNESSES: usize = 32;
+
 /// The form in which a signature is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Form {
@@ -36,7 +40,7 @@ impl Form {
     }
 }
 
-/// Where evidence comes from, which decides what proves its log entries.
+/// Where a bundle comes from, which decides what proves its log entries.
 ///
 /// A bundle's `mediaType` is signed by nobody: whoever may push can call a bundle version 0.1, for which a promise
 /// was once enough, and leave the proof out.
@@ -46,8 +50,15 @@ pub enum Origin {
     Registry,
     /// A bundle given by hand: where its version says so, a promise is enough.
     File,
-    /// Annotations of a legacy layer, which hold a promise and nothing else.
-    Annotation,
+}
+
+/// What a signature was read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A bundle.
+    Bundle(Origin),
+    /// A legacy layer, whose annotations hold a promise and nothing else.
+    Annotations,
 }
 
 /// A signature as a registry holds it: bytes that nobody has checked yet, but for their digest.
@@ -95,23 +106,23 @@ impl Evidence {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Unreadable`], [`Refusal::SignatureCount`] or [`Refusal::EntryType`], which quote nothing: whoever
-    /// may push may have written it.
+    /// [`Refusal::Unreadable`], [`Refusal::SignatureCount`], [`Refusal::EntryType`] or [`Refusal::TooMany`], which
+    /// quote nothing: whoever may push may have written it.
     pub fn read(self) -> Result<Signature, Refusal> {
         self.read_from(Origin::Registry)
     }
 
-    /// Reads it as [`Evidence::read`] does, with the origin that a bundle has.
+    /// Reads it as [`Evidence::read`] does, with the origin that a bundle has; a legacy layer has none.
     pub fn read_from(self, origin: Origin) -> Result<Signature, Refusal> {
         match self {
             Self::Legacy { payload, signature } => {
                 let content = Content::Simple { payload, signature: legacy_signature(&signature)? };
-                Ok(Signature { origin: Origin::Annotation, content, bundle: None, stamp: None })
+                Ok(Signature { source: Source::Annotations, content, bundle: None, stamp: None })
             }
             Self::LegacySignature { payload, signature, annotations } => {
                 let content = Content::Simple { payload, signature: legacy_signature(&signature)? };
                 let bundle = annotations.bundle_of_signature(&content);
-                Ok(Signature { origin: Origin::Annotation, content, bundle: Some(bundle), stamp: None })
+                Ok(Signature { source: Source::Annotations, content, bundle: Some(bundle), stamp: None })
             }
             Self::LegacyAttestation { envelope, annotations } => attestation(envelope, &annotations),
             Self::Bundle(json) => bundle(&json, origin),
@@ -122,7 +133,7 @@ impl Evidence {
 /// A signature that can be read, and that nobody has checked yet.
 #[derive(Debug, Clone)]
 pub struct Signature {
-    origin: Origin,
+    source: Source,
     content: Content,
     /// Everything in the library's form; none where there is neither certificate, log entry nor timestamp, and a
     /// refusal where annotations that not every authority asks for cannot be read.
@@ -150,9 +161,9 @@ pub(crate) enum Stamped {
 impl Signature {
     /// The form in which it is stored.
     pub const fn form(&self) -> Form {
-        match self.origin {
-            Origin::Annotation => Form::Legacy,
-            Origin::Registry | Origin::File => Form::Bundle,
+        match self.source {
+            Source::Annotations => Form::Legacy,
+            Source::Bundle(_) => Form::Bundle,
         }
     }
 
@@ -166,8 +177,8 @@ impl Signature {
         matches!(&self.bundle, Some(Ok(bundle)) if bundle.signing_certificate().is_some())
     }
 
-    pub(crate) const fn origin(&self) -> Origin {
-        self.origin
+    pub(crate) const fn source(&self) -> Source {
+        self.source
     }
 
     pub(crate) const fn content(&self) -> &Content {
@@ -249,7 +260,13 @@ fn bundle(json: &[u8], origin: Origin) -> Result<Signature, Refusal> {
         SignatureContent::MessageSignature(message) => Content::plain(message),
         _ => return Err(unreadable("neither a message signature nor a DSSE envelope")),
     };
-    Ok(Signature { origin, content, bundle: Some(Ok(bundle)), stamp: None })
+    let material = &bundle.verification_material;
+    let timestamps = &material.timestamp_verification_data.rfc3161_timestamps;
+    if material.tlog_entries.len().max(timestamps.len()) > MAX_WITNESSES {
+        return Err(Refusal::TooMany { limit: MAX_WITNESSES });
+    }
+    let source = Source::Bundle(origin);
+    Ok(Signature { source, content, bundle: Some(Ok(bundle)), stamp: None })
 }
 
 fn attestation(json: Vec<u8>, annotations: &Annotations) -> Result<Signature, Refusal> {
@@ -267,7 +284,7 @@ fn attestation(json: Vec<u8>, annotations: &Annotations) -> Result<Signature, Re
     let stamp = annotations.timestamp_token()?;
     let stamp = stamp.map(|token| EnvelopeStamp { token, envelope: json.into() });
     let bundle = Some(annotations.bundle_of_attestation(envelope));
-    Ok(Signature { origin: Origin::Annotation, content, bundle, stamp })
+    Ok(Signature { source: Source::Annotations, content, bundle, stamp })
 }
 
 /// Why a bundle cannot be read, where that has a name.

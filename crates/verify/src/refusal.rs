@@ -17,6 +17,12 @@ pub enum Refusal {
     /// log entry and the timestamp vouch for.
     #[error("a DSSE envelope must have one signature, this has {0}")]
     SignatureCount(usize),
+    /// More log entries or timestamps than are looked at.
+    #[error("more than {limit} log entries or timestamps in one bundle")]
+    TooMany {
+        /// How many there may be of each.
+        limit: usize,
+    },
     /// The log entry is of a type that is not verified.
     #[error("log entries of type {} are not verified", .0.as_str())]
     EntryType(UnsupportedEntry),
@@ -141,6 +147,7 @@ impl Refusal {
             ),
             Self::Unreadable(..)
             | Self::SignatureCount(_)
+            | Self::TooMany { .. }
             | Self::EntryType(_)
             | Self::Signature
             | Self::NotPlainEd25519

@@ -105,14 +105,14 @@ impl Verifier {
                 Cow::Borrowed(bundle)
             };
             let policy = VerificationPolicy::any_identity().skip_certificate_chain();
-            let (entries, mut times) =
-                self.logged(signature, &bundle, &policy, request, leaf.key.algorithm())?;
+            let algorithm = || leaf.key().map(|key| key.algorithm());
+            let (entries, mut times) = self.logged(signature, &bundle, &policy, request, &algorithm)?;
             if signature.stamped() != Stamped::Signature {
                 times.extend(self.timestamps(&stamps, signature, request.now)?);
             }
             (entries, times)
         } else {
-            signature.content().verify_for(&leaf.key, &request.artifact)?;
+            signature.content().verify_for(&leaf.key()?, &request.artifact)?;
             (Vec::new(), self.timestamps(&stamps, signature, request.now)?)
         };
         let by_authority = |time: &VerifiedTime| time.source == TimeSource::TimestampAuthority;
@@ -150,11 +150,15 @@ impl Verifier {
             let bundle = signature.bundle()?.ok_or(Refusal::NoLogEntry)?;
             let bundle = for_key(bundle);
             let policy = PublicKeyVerificationPolicy::new(DerPublicKey::from_bytes(key.spki()));
-            let algorithm = key.algorithm();
-            (log_entries, times) = self.logged(signature, &bundle, &policy, request, algorithm).map_err(
+            let algorithm = || Ok(key.algorithm());
+            (log_entries, times) = self.logged(signature, &bundle, &policy, request, &algorithm).map_err(
                 // The key has just been found to have signed it.
                 |refusal| {
-                    if refusal == Refusal::Signature { Refusal::KeyKind(algorithm.as_str()) } else { refusal }
+                    if refusal == Refusal::Signature {
+                        Refusal::KeyKind(key.algorithm().as_str())
+                    } else {
+                        refusal
+                    }
                 },
             )?;
         }
@@ -205,10 +209,10 @@ impl Verifier {
         bundle: &Bundle,
         policy: &dyn Policy,
         request: &Request<'_>,
-        algorithm: KeyAlgorithm,
+        algorithm: &dyn Fn() -> Result<KeyAlgorithm, CertificateProblem>,
     ) -> Result<Witnessed, Refusal> {
         let material = &bundle.verification_material;
-        let candidates = self.logs.inspect(&material.tlog_entries, signature.origin())?;
+        let candidates = self.logs.inspect(&material.tlog_entries, signature.source())?;
         let result = match (signature.content(), request.artifact) {
             // The payload is what was signed, and the claim in it is checked afterwards.
             (Content::Simple { payload, .. }, _) => self.library.verify(payload.as_slice(), bundle, policy),
@@ -219,6 +223,10 @@ impl Verifier {
             }
         }
         .map_err(|error| {
+            let algorithm = match algorithm() {
+                Ok(algorithm) => algorithm,
+                Err(problem) => return problem.into(),
+            };
             let context = refuse::Context { signature, request, algorithm };
             match context.explain(&error) {
                 // The library's word for it is text; ours is found by looking again.

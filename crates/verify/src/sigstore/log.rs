@@ -10,7 +10,7 @@ use sigstore_verify::{
 };
 use trustwright_trust::{Log, LogId};
 
-use crate::{EntryProblem, LogEntry, LogProof, Origin, Refusal};
+use crate::{EntryProblem, LogEntry, LogProof, Origin, Refusal, evidence::Source};
 
 /// The trusted logs of signatures.
 pub(super) struct Logs(Vec<Log>);
@@ -29,17 +29,17 @@ impl Logs {
         Self(logs.to_vec())
     }
 
-    /// Checks that every one of `entries` has the proof that evidence of this `origin` must have, by a log that is
+    /// Checks that every one of `entries` has the proof that evidence of this `source` must have, by a log that is
     /// trusted.
     pub(super) fn inspect<'a>(
         &'a self,
         entries: &'a [TransparencyLogEntry],
-        origin: Origin,
+        source: Source,
     ) -> Result<Vec<Candidate<'a>>, Refusal> {
         if entries.is_empty() {
             return Err(Refusal::NoLogEntry);
         }
-        let inspect = |(at, entry)| self.inspect_one(at + 1, entry, origin);
+        let inspect = |(at, entry)| self.inspect_one(at + 1, entry, source);
         entries.iter().enumerate().map(inspect).collect()
     }
 
@@ -47,13 +47,13 @@ impl Logs {
         &'a self,
         position: usize,
         entry: &'a TransparencyLogEntry,
-        origin: Origin,
+        source: Source,
     ) -> Result<Candidate<'a>, Refusal> {
         let is_proven = entry.inclusion_proof.is_some();
         let is_promised = entry.inclusion_promise.is_some();
-        let is_enough = match origin {
-            Origin::Registry => is_proven,
-            Origin::File | Origin::Annotation => is_proven || is_promised,
+        let is_enough = match source {
+            Source::Bundle(Origin::Registry) => is_proven,
+            Source::Bundle(Origin::File) | Source::Annotations => is_proven || is_promised,
         };
         if !is_enough {
             return Err(Refusal::UnprovenEntry { position });

@@ -206,6 +206,26 @@ fn a_borrowed_entry_and_a_type_that_is_not_verified_are_refused() {
     }
 }
 
+#[test]
+#[cfg_attr(not(shared_data), ignore = "the recorded public data is not there")]
+fn a_bundle_has_no_more_entries_and_timestamps_than_are_worth_verifying() {
+    let case = Case::named("rekor2-happy-path");
+    let repeat = |pointer: &'static str, count: usize| {
+        move |bundle: &mut Value| {
+            let list = bundle.pointer_mut(pointer).unwrap().as_array_mut().unwrap();
+            *list = vec![list[0].clone(); count];
+        }
+    };
+    for pointer in [
+        "/verificationMaterial/tlogEntries",
+        "/verificationMaterial/timestampVerificationData/rfc3161Timestamps",
+    ] {
+        assert!(with(&case, Origin::Registry, repeat(pointer, 32)).is_ok(), "{pointer}");
+        let refusal = with(&case, Origin::Registry, repeat(pointer, 33)).unwrap_err();
+        assert_eq!(refusal, Refusal::TooMany { limit: 32 }, "{pointer}");
+    }
+}
+
 /// A deterministic stand-in for a fuzzer: every outcome is a refusal, or the facts of the bundle as it was.
 #[test]
 #[cfg_attr(not(shared_data), ignore = "the recorded public data is not there")]
