@@ -36,6 +36,12 @@ impl<'a> Leaf<'a> {
         Ok(Self { parsed, identity })
     }
 
+    /// Whether it is for signing code (RFC 5280, section 4.2.1.12), and says so.
+    pub(crate) fn is_for_code(&self) -> bool {
+        let usage = self.parsed.extended_key_usage();
+        matches!(usage, Ok(Some(usage)) if usage.value.code_signing)
+    }
+
     /// The key that it is for. Made when it is needed: the library makes its own.
     pub(crate) fn key(&self) -> Result<PublicKey, CertificateProblem> {
         PublicKey::from_der(self.parsed.public_key().raw, None)

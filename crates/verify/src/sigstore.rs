@@ -262,7 +262,7 @@ impl Verifier {
         Ok((entries.collect::<Result<_, _>>()?, times))
     }
 
-    /// Checks that the certificate was vouched for at each of `times`, or is now where there is none, and returns
+    /// Checks that the certificate is for signing code, and was vouched for at each of `times`, or is now where there is none, and returns
     /// the key of whoever issued it.
     fn vouched(
         &self,
@@ -275,6 +275,9 @@ impl Verifier {
         let der = der.ok_or(Refusal::NoCertificate)?;
         if !leaf.identity.validity.contains(now) && times.is_empty() {
             return Err(Refusal::NoTime);
+        }
+        if !leaf.is_for_code() {
+            return Err(CertificateProblem::Usage.into());
         }
         let mut instants: Vec<_> = times.iter().map(|time| time.at).collect();
         instants.sort_unstable();

@@ -42,7 +42,7 @@ impl Anchors {
         Some(Self(anchors))
     }
 
-    /// Checks that `leaf` was for signing code and vouched for at `at`, through `others` where it takes them, and
+    /// Checks that `leaf` was vouched for at `at`, through `others` where it takes them, and
     /// returns the `SubjectPublicKeyInfo` of whoever issued it.
     pub(super) fn check(
         &self,
@@ -68,7 +68,8 @@ impl Anchors {
                 &anchors,
                 others,
                 UnixTime::since_unix_epoch(Duration::from_secs(seconds)),
-                KeyUsage::required(CODE_SIGNING),
+                // Of the leaf it is required; of those above, many private authorities say nothing.
+                KeyUsage::required_if_present(CODE_SIGNING),
                 None,
                 None,
             )

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use trustwright_core::Digest;
 use trustwright_verify::{
     Artifact, CertificateProblem, Claim, EntryProblem, Evidence, Facts, Refusal, Request, Requirements,
-    SctProblem, Signer, SubjectName, Verifier,
+    SctProblem, Signer, SubjectName, TimestampProblem, Verifier,
 };
 
 use crate::{
@@ -141,10 +141,17 @@ fn every_sct_must_be_by_a_trusted_log_and_there_must_be_one() {
 #[test]
 fn a_certificate_is_for_signing_code_and_vouched_for_when_it_signed() {
     let private = Private::new();
-    let with = |usage| private.issue(Wanted { usage, ..private.wanted() });
-    assert!(verify(&private, &with(ExtendedKeyUsagePurpose::CodeSigning), LOGGED).is_ok());
-    let server = with(ExtendedKeyUsagePurpose::ServerAuth);
-    assert_eq!(verify(&private, &server, LOGGED).unwrap_err(), CertificateProblem::Usage.into());
+    let with = |usages| {
+        let signing = private.issue(Wanted { usages, ..private.wanted() });
+        verify(&private, &signing, LOGGED).err()
+    };
+    let (code, server) = (ExtendedKeyUsagePurpose::CodeSigning, ExtendedKeyUsagePurpose::ServerAuth);
+    for good in [vec![code.clone()], vec![server.clone(), code]] {
+        assert_eq!(with(good), None);
+    }
+    for bad in [vec![server], vec![ExtendedKeyUsagePurpose::Any], vec![]] {
+        assert_eq!(with(bad), Some(CertificateProblem::Usage.into()));
+    }
 
     // The window of the authority, and of the log.
     let start = "2020-01-01T00:00:00Z";
@@ -160,6 +167,57 @@ fn a_certificate_is_for_signing_code_and_vouched_for_when_it_signed() {
     assert_eq!(limit("/certificateAuthorities/0", before).unwrap_err(), no_authority.into());
     assert!(limit("/tlogs/0/publicKey", SIGNED).is_ok());
     assert_eq!(limit("/tlogs/0/publicKey", before).unwrap_err(), EntryProblem::Promise.into());
+}
+
+#[test]
+fn an_empty_section_of_the_root_fails_its_check_instead_of_skipping_it() {
+    let private = Private::new();
+    let mut signed = Signed::new(&private, &private.signing(), &IMAGE);
+    signed.annotations.timestamp = Some(private.tsa.annotation(&signed.signature, "20240302120000Z"));
+    let signature = signed.evidence().read().unwrap();
+    let everything = Requirements { log_entry: true, timestamp: true, sct: true };
+    let without = |section: &str| {
+        let mut root = private.root();
+        root[section] = json!([]);
+        let verifier = Verifier::new(&material(&root)).unwrap();
+        verifier.verify_certificate(&signature, &request(Claim::Signature, everything)).err()
+    };
+    assert_eq!(without("nothing"), None);
+    let log = sigstore_verify::crypto::sha256(&rcgen::PublicKeyData::subject_public_key_info(&private.log));
+    assert_eq!(without("tlogs"), Some(Refusal::UnknownLog { log: log.to_hex() }));
+    assert_eq!(without("ctlogs"), Some(SctProblem::UnknownLog.into()));
+    assert_eq!(without("timestampAuthorities"), Some(TimestampProblem::NoAuthority.into()));
+    let no_authority = CertificateProblem::NoAuthority { at: at(SIGNED) };
+    assert_eq!(without("certificateAuthorities"), Some(no_authority.into()));
+}
+
+#[test]
+fn a_certificate_in_between_may_come_along_and_must_have_been_valid() {
+    for (year, expected) in [
+        (2034, None),
+        // Over by the time that the certificate below it was used.
+        (2024, Some(CertificateProblem::Expired { at: at(SIGNED) })),
+    ] {
+        let (private, pem, der) = Private::with_intermediate(year);
+        let signing = private.signing();
+        let verify = |chain: Option<&String>, verifier: &Verifier| {
+            let mut signed = Signed::new(&private, &signing, &IMAGE);
+            signed.annotations.chain = chain.cloned();
+            let signature = signed.evidence().read()?;
+            verifier.verify_certificate(&signature, &request(Claim::Signature, LOGGED))
+        };
+        let verifier = private.verifier();
+        let refusal = verify(Some(&pem), &verifier).err();
+        assert_eq!(refusal, expected.map(Refusal::from));
+        let refusal = verify(None, &verifier).unwrap_err();
+        assert_eq!(refusal, CertificateProblem::UnknownAuthority.into());
+        // Among the trusted ones it is held to its dates all the same.
+        let mut root = private.root();
+        let chain = root["certificateAuthorities"][0]["certChain"]["certificates"].as_array_mut().unwrap();
+        chain.insert(0, json!({ "rawBytes": der }));
+        let verifier = Verifier::new(&material(&root)).unwrap();
+        assert_eq!(verify(None, &verifier).is_ok(), expected.is_none());
+    }
 }
 
 #[test]
@@ -227,6 +285,65 @@ fn bundle(signing: &Signing, artifact: &[u8], proof: &Private, promise: &Private
             "signature": STANDARD.encode(signature),
         },
     })
+}
+
+/// The same without what the log says of the time, and with the authority's word for it.
+fn stamped(private: &Private, signing: &Signing, time: Option<&str>) -> Vec<u8> {
+    let mut bundle = bundle(signing, b"artifact", private, private);
+    let entry = bundle["verificationMaterial"]["tlogEntries"][0].as_object_mut().unwrap();
+    entry.remove("inclusionPromise");
+    entry.remove("integratedTime");
+    let signature = STANDARD.decode(bundle["messageSignature"]["signature"].as_str().unwrap()).unwrap();
+    let tokens: Vec<_> = time
+        .map(|time| json!({ "signedTimestamp": STANDARD.encode(private.tsa.stamp(&signature, time)) }))
+        .into_iter()
+        .collect();
+    bundle["verificationMaterial"]["timestampVerificationData"] = json!({ "rfc3161Timestamps": tokens });
+    bundle.to_string().into_bytes()
+}
+
+#[test]
+fn where_the_log_says_no_time_a_timestamp_must_fall_into_the_logs_own() {
+    let private = Private::new();
+    let signing = private.signing();
+    let verify = |root: &Value, time| {
+        let signature = Evidence::Bundle(stamped(&private, &signing, time)).read()?;
+        let request = Request { artifact: Artifact::Bytes(b"artifact"), ..request(Claim::Signature, LOGGED) };
+        Verifier::new(&material(root)).unwrap().verify_certificate(&signature, &request)
+    };
+    let time = Some("20240302120000Z");
+    let facts = verify(&private.root(), time).unwrap();
+    // The index that is proven, and not the one that the entry claims.
+    assert_eq!((facts.log_entries[0].index, facts.log_entries[0].integrated_time), (0, None));
+    assert_eq!(verify(&private.root(), None).unwrap_err(), Refusal::NoTime);
+    for (end, is_good) in [(SIGNED, true), ("2024-03-02T11:59:59Z", false)] {
+        let mut root = private.root();
+        root["tlogs"][0]["publicKey"]["validFor"] = json!({ "start": "2020-01-01T00:00:00Z", "end": end });
+        let outside = EntryProblem::OutsideLogValidity { at: at(SIGNED) };
+        assert_eq!(verify(&root, time).err(), (!is_good).then(|| outside.into()), "{end}");
+    }
+}
+
+#[test]
+fn of_two_logs_with_the_same_hint_the_one_that_signed_is_told() {
+    let (private, other) = (Private::new(), Private::new());
+    let signing = private.signing();
+    let id = sigstore_verify::crypto::sha256(&rcgen::PublicKeyData::subject_public_key_info(&private.log));
+    let mut twin = *id.as_bytes();
+    twin[31] ^= 1;
+    let mut decoy = other.root()["tlogs"][0].clone();
+    decoy["logId"] = json!({ "keyId": STANDARD.encode(twin) });
+    let signature = stamped(&private, &signing, Some("20240302120000Z"));
+    for decoy_comes_first in [true, false] {
+        let mut root = private.root();
+        let logs = root["tlogs"].as_array_mut().unwrap();
+        logs.insert(usize::from(!decoy_comes_first), decoy.clone());
+        let signature = Evidence::Bundle(signature.clone()).read().unwrap();
+        let request = Request { artifact: Artifact::Bytes(b"artifact"), ..request(Claim::Signature, LOGGED) };
+        let verifier = Verifier::new(&material(&root)).unwrap();
+        let facts = verifier.verify_certificate(&signature, &request).unwrap();
+        assert_eq!(facts.log_entries[0].log_id.as_bytes(), id.as_bytes());
+    }
 }
 
 #[test]

@@ -9,8 +9,8 @@ use std::net::IpAddr;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, OtherNameValue, PKCS_ECDSA_P256_SHA256, PublicKeyData as _, SanType,
+    BasicConstraints, Certificate, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, OtherNameValue, PKCS_ECDSA_P256_SHA256, PublicKeyData as _, SanType,
     SerialNumber, SigningKey as _, date_time_ymd,
 };
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ pub(crate) struct Wanted {
     pub(crate) extensions: Vec<(u64, Vec<u8>)>,
     /// Who puts an SCT in.
     pub(crate) scts: Vec<KeyPair>,
-    pub(crate) usage: ExtendedKeyUsagePurpose,
+    pub(crate) usages: Vec<ExtendedKeyUsagePurpose>,
     /// First and last day of March 2024.
     pub(crate) days: (u8, u8),
     pub(crate) key: KeyPair,
@@ -82,13 +82,23 @@ fn new_key() -> KeyPair {
 
 impl Authority {
     fn new() -> Self {
+        Self::until(2034, None)
+    }
+
+    /// An authority whose certificate ends with the year before `year`, by itself or by another.
+    fn until(year: i32, issuer: Option<&Self>) -> Self {
         let key = new_key();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        let name = if issuer.is_some() { "intermediate" } else { "root" };
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        params.not_before = date_time_ymd(2024, 1, 1);
-        params.not_after = date_time_ymd(2034, 1, 1);
-        let certificate = params.self_signed(&key).unwrap();
+        params.not_before = date_time_ymd(2023, 1, 1);
+        params.not_after = date_time_ymd(year, 1, 1);
+        let certificate = match issuer {
+            Some(issuer) => issuer.issue(&params, &key),
+            None => params.self_signed(&key).unwrap(),
+        };
         Self { key, params, certificate }
     }
 
@@ -100,6 +110,17 @@ impl Authority {
 impl Private {
     pub(crate) fn new() -> Self {
         Self { ca: Authority::new(), ct_logs: vec![new_key()], log: new_key(), tsa: Tsa::new() }
+    }
+
+    /// As [`Private::new`], where an authority between the root and the signer ends with the year before `year`.
+    /// The root alone is trusted; also returns the certificate in between, PEM, and DER in base64.
+    pub(crate) fn with_intermediate(year: i32) -> (Self, String, String) {
+        let root = Authority::new();
+        let between = Authority::until(year, Some(&root));
+        let (pem, der) = (between.certificate.pem(), STANDARD.encode(between.certificate.der()));
+        let root = root.certificate;
+        let ca = Authority { certificate: root, ..between };
+        (Self { ca, ..Self::new() }, pem, der)
     }
 
     /// What trusts it, as a `trusted_root.json`.
@@ -137,7 +158,7 @@ impl Private {
             subjects: vec![SanType::Rfc822Name("a@example.com".try_into().unwrap())],
             extensions: vec![(1, b"https://issuer.test".to_vec()), (8, utf8("https://issuer.test"))],
             scts: self.ct_logs.iter().map(copy).collect(),
-            usage: ExtendedKeyUsagePurpose::CodeSigning,
+            usages: vec![ExtendedKeyUsagePurpose::CodeSigning],
             days: (1, 4),
             key: new_key(),
         }
@@ -151,7 +172,7 @@ impl Private {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.subject_alt_names = wanted.subjects;
         params.serial_number = Some(SerialNumber::from(7_u64));
-        params.extended_key_usages = vec![wanted.usage];
+        params.extended_key_usages = wanted.usages;
         params.not_before = date_time_ymd(2024, 3, wanted.days.0);
         params.not_after = date_time_ymd(2024, 3, wanted.days.1);
         for (number, value) in wanted.extensions {
