@@ -105,12 +105,12 @@ impl Verifier {
                 Cow::Borrowed(bundle)
             };
             let policy = VerificationPolicy::any_identity().skip_certificate_chain();
+            let known = match signature.stamped() {
+                Stamped::Signature => Vec::new(),
+                Stamped::Envelope => self.timestamps(&stamps, signature, request.now)?,
+            };
             let algorithm = || leaf.key().map(|key| key.algorithm());
-            let (entries, mut times) = self.logged(signature, &bundle, &policy, request, &algorithm)?;
-            if signature.stamped() != Stamped::Signature {
-                times.extend(self.timestamps(&stamps, signature, request.now)?);
-            }
-            (entries, times)
+            self.logged(signature, &bundle, &policy, request, &algorithm, known)?
         } else {
             signature.content().verify_for(&leaf.key()?, &request.artifact)?;
             (Vec::new(), self.timestamps(&stamps, signature, request.now)?)
@@ -146,30 +146,27 @@ impl Verifier {
         signature.content().verify_for(key, &request.artifact)?;
         let required = request.requirements;
         let (mut log_entries, mut times) = Witnessed::default();
+        if required.timestamp {
+            self.may_find_timestamps()?;
+            let bundle = signature.bundle()?.ok_or(Refusal::NoTimestamp)?;
+            times = self.timestamps(&self.stamps(signature, bundle), signature, request.now)?;
+            if times.is_empty() {
+                return Err(Refusal::NoTimestamp);
+            }
+        }
         if required.log_entry {
             let bundle = signature.bundle()?.ok_or(Refusal::NoLogEntry)?;
             let bundle = for_key(bundle);
             let policy = PublicKeyVerificationPolicy::new(DerPublicKey::from_bytes(key.spki()));
             let algorithm = || Ok(key.algorithm());
-            (log_entries, times) = self.logged(signature, &bundle, &policy, request, &algorithm).map_err(
-                // The key has just been found to have signed it.
-                |refusal| {
-                    if refusal == Refusal::Signature {
-                        Refusal::KeyKind(key.algorithm().as_str())
-                    } else {
-                        refusal
-                    }
-                },
-            )?;
-        }
-        if required.timestamp {
-            self.may_find_timestamps()?;
-            let bundle = signature.bundle()?.ok_or(Refusal::NoTimestamp)?;
-            let stamps = self.timestamps(&self.stamps(signature, bundle), signature, request.now)?;
-            if stamps.is_empty() {
-                return Err(Refusal::NoTimestamp);
-            }
-            times.extend(stamps);
+            (log_entries, times) =
+                self.logged(signature, &bundle, &policy, request, &algorithm, times).map_err(
+                    // The key has just been found to have signed it.
+                    |refusal| match refusal {
+                        Refusal::Signature => Refusal::KeyKind(key.algorithm().as_str()),
+                        other => other,
+                    },
+                )?;
         }
         let statement = signature.claim(&request.artifact.digest(), request.claim)?;
         let signer = Signer::Key(key.fingerprint());
@@ -202,7 +199,8 @@ impl Verifier {
         Ok(times.into_iter().map(time).collect())
     }
 
-    /// Verifies every log entry of `bundle`, and with them the signature, what it speaks of, and the timestamps.
+    /// Verifies every log entry of `bundle`, and with them the signature, what it speaks of, and the timestamps in it.
+    /// `times` are those that are known already, and are among those that it returns.
     fn logged(
         &self,
         signature: &Signature,
@@ -210,6 +208,7 @@ impl Verifier {
         policy: &dyn Policy,
         request: &Request<'_>,
         algorithm: &dyn Fn() -> Result<KeyAlgorithm, CertificateProblem>,
+        mut times: Vec<VerifiedTime>,
     ) -> Result<Witnessed, Refusal> {
         let material = &bundle.verification_material;
         let candidates = self.logs.inspect(&material.tlog_entries, signature.source())?;
@@ -240,7 +239,6 @@ impl Verifier {
         })?;
         let mut log_times: Vec<_> = candidates.iter().filter_map(log::Candidate::integrated_time).collect();
         // Of the library's times, those that are no log's are the tokens'.
-        let mut times = Vec::new();
         for at in result.verified_timestamps() {
             let source = match log_times.iter().position(|time| time == at) {
                 Some(position) => {
@@ -262,8 +260,8 @@ impl Verifier {
         Ok((entries.collect::<Result<_, _>>()?, times))
     }
 
-    /// Checks that the certificate is for signing code, and was vouched for at each of `times`, or is now where there is none, and returns
-    /// the key of whoever issued it.
+    /// Checks that the certificate is for signing code, and was vouched for at each of `times`, or is now where there
+    /// is none. Returns the key of whoever issued it.
     fn vouched(
         &self,
         leaf: &Leaf<'_>,

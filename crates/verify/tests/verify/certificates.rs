@@ -5,8 +5,8 @@ use rcgen::{ExtendedKeyUsagePurpose, KeyPair, PKCS_ECDSA_P521_SHA512, SigningKey
 use serde_json::{Value, json};
 use trustwright_core::Digest;
 use trustwright_verify::{
-    Artifact, CertificateProblem, Claim, EntryProblem, Evidence, Facts, Refusal, Request, Requirements,
-    SctProblem, Signer, SubjectName, TimestampProblem, Verifier,
+    Artifact, CertificateProblem, Claim, EntryProblem, Evidence, Facts, PublicKey, Refusal, Request,
+    Requirements, SctProblem, Signer, SubjectName, TimestampProblem, Verifier,
 };
 
 use crate::{
@@ -322,6 +322,40 @@ fn where_the_log_says_no_time_a_timestamp_must_fall_into_the_logs_own() {
         let outside = EntryProblem::OutsideLogValidity { at: at(SIGNED) };
         assert_eq!(verify(&root, time).err(), (!is_good).then(|| outside.into()), "{end}");
     }
+}
+
+#[test]
+fn a_keys_entry_is_held_to_the_logs_time_by_the_timestamp_that_is_asked_for() {
+    let private = Private::new();
+    let signing = private.signing();
+    let pem = signing.key.public_key_pem();
+    let mut bundle: Value =
+        serde_json::from_slice(&stamped(&private, &signing, Some("20240302120000Z"))).unwrap();
+    let signature = STANDARD.decode(bundle["messageSignature"]["signature"].as_str().unwrap()).unwrap();
+    let body = hashedrekord(b"artifact", &signature, &pem);
+    let entry = &mut bundle["verificationMaterial"]["tlogEntries"][0];
+    entry["inclusionProof"] = private.proof(&body);
+    entry["canonicalizedBody"] = json!(STANDARD.encode(serde_json::to_vec(&body).unwrap()));
+    let material_of = bundle["verificationMaterial"].as_object_mut().unwrap();
+    material_of.remove("certificate");
+    material_of.insert("publicKey".into(), json!({ "hint": "" }));
+    let signature = Evidence::Bundle(bundle.to_string().into_bytes()).read().unwrap();
+    let key = PublicKey::from_pem(&pem, None).unwrap();
+    let verify = |end: &str, timestamp| {
+        let mut root = private.root();
+        root["tlogs"][0]["publicKey"]["validFor"] = json!({ "start": "2020-01-01T00:00:00Z", "end": end });
+        let requirements = Requirements { timestamp, ..LOGGED };
+        let request =
+            Request { artifact: Artifact::Bytes(b"artifact"), ..request(Claim::Signature, requirements) };
+        Verifier::new(&material(&root)).unwrap().verify_key(&signature, &key, &request)
+    };
+    let facts = verify(SIGNED, true).unwrap();
+    assert_eq!((facts.log_entries.len(), facts.times.len()), (1, 1));
+    let before = "2024-03-02T11:59:59Z";
+    let outside = EntryProblem::OutsideLogValidity { at: at(SIGNED) };
+    assert_eq!(verify(before, true).unwrap_err(), outside.into());
+    // Nobody who is asked says when.
+    assert!(verify(before, false).is_ok());
 }
 
 #[test]
