@@ -30,3 +30,15 @@ pub const DEFAULT_TARGETS: &str = "targets";
 /// The name of the target that holds the trusted root unless told otherwise. Applied when the trust root is
 /// read, not written back into the object.
 pub const DEFAULT_TRUSTED_ROOT_TARGET: &str = "trusted_root.json";
+
+/// The label of the Leases by which webhook replicas report what they have in force (value [`REPLICA_VALUE`]).
+pub const REPLICA_LABEL: &str = "trustwright.dev/replica";
+
+/// The value of [`REPLICA_LABEL`].
+pub const REPLICA_VALUE: &str = "webhook";
+
+/// The annotation of these Leases with a digest of everything that is in force in the replica.
+pub const IN_FORCE_ANNOTATION: &str = "trustwright.dev/in-force";
+
+/// For how many seconds such a report counts.
+pub const REPORT_SECONDS: u64 = 15;

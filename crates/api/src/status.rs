@@ -31,6 +31,38 @@ pub struct ClusterImagePolicyStatus {
     /// Further remarks of controllers.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
+    /// What was found of each authority, in the order of the spec.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub authorities: Vec<AuthorityStatus>,
+}
+
+/// What was found of an authority.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthorityStatus {
+    /// Its name.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub name: String,
+    /// SHA-256 of the key's `SubjectPublicKeyInfo`, where it has a key: `sha256:` and hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The trust roots that it rests on.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub trust_roots: Vec<UsedTrustRoot>,
+    /// Why it cannot vouch for anything, where it cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// A trust root that an authority rests on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UsedTrustRoot {
+    /// Its name.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub name: String,
+    /// Whether something of it is in force.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub usable: bool,
 }
 
 /// What was observed of a trust root.
@@ -64,6 +96,9 @@ pub struct TrustRootStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub expires: Option<Time>,
+    /// The policies that rest on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_by: Option<UsedBy>,
     /// When the fingerprint last changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -72,6 +107,54 @@ pub struct TrustRootStatus {
     /// it verifies it again from the root in the spec.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<Base64Data>,
+    /// The workloads that depend on the trust root: those with a message first, and no more than 50.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub dependents: Vec<DependentStatus>,
+    /// How many workloads depend on the trust root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dependent_count: Option<i64>,
+}
+
+/// A workload that depends on a trust root.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DependentStatus {
+    /// `Deployment`, `StatefulSet` or `DaemonSet`.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub kind: String,
+    /// Its namespace.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub namespace: String,
+    /// Its name; `*` where the objects of the namespace cannot be listed.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub name: String,
+    /// What is done with it on a change: `restart` or `annotate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// The fingerprint of this trust root that it was last told of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    /// Since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub since: Option<Time>,
+    /// Why it has not been told of more: `Waiting`, `Refused`, `Invalid` or `NotFound`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The same for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// The policies that rest on a trust root.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UsedBy {
+    /// How many there are.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub count: i64,
+    /// Their names, no more than 20.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<String>,
 }
 
 /// A role of a TUF repository.

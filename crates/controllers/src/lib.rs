@@ -3,18 +3,26 @@
 //!
 //! # Guarantees
 //!
-//! * One writer per kind: only the elected leader writes, and of the two kinds only `status`.
+//! * One writer per kind: only the elected leader writes, and of the two kinds only `status`; of workloads that depend
+//!   on trust roots only annotations.
 //! * A status that would not change is not written.
 //! * An object that does not decode gets a status that says so; it does not stop the others.
 //! * A mirror that is slow, dead or lying delays no other.
 
 mod cluster_image_policy;
+mod companion;
+mod dependents;
+mod enforcement;
 mod metrics;
 mod run;
 mod settings;
 mod status;
 mod trust_root;
 
+pub use companion::CompanionSettings;
+pub use dependents::{
+    Declared, DeclaredError, DependentSettings, Id as DependentId, Kind as DependentKind, SelectionError,
+};
 pub use metrics::Metrics;
 pub use run::{Operator, run};
 pub use settings::Settings;

@@ -16,8 +16,8 @@ use prometheus_client::{
 };
 use trustwright_api::v1alpha1::TrustRootReason;
 
-use crate::trust_root::Shown;
-use collector::Collected;
+use crate::{enforcement::Enforcement, trust_root::Shown};
+use collector::{Collected, Policies};
 
 /// Upper bounds of durations, in seconds.
 const BUCKETS: [f64; 10] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -36,6 +36,11 @@ struct ControllerLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RefreshLabels {
     result: &'static str,
     reason: &'static str,
@@ -50,7 +55,9 @@ pub struct Metrics {
     leader: Gauge,
     refreshes: Family<RefreshLabels, Counter>,
     refresh_duration: Histogram,
+    restarts: Family<KindLabels, Counter>,
     shown: Arc<Mutex<BTreeMap<String, Shown>>>,
+    enforcement: Arc<Mutex<Option<Arc<Enforcement>>>>,
 }
 
 impl Metrics {
@@ -63,7 +70,9 @@ impl Metrics {
             leader: Gauge::default(),
             refreshes: Family::default(),
             refresh_duration: Histogram::new(REFRESH_BUCKETS),
+            restarts: Family::default(),
             shown: Arc::default(),
+            enforcement: Arc::default(),
         };
         registry.register(
             "controller_runtime_reconcile",
@@ -91,7 +100,13 @@ impl Metrics {
             "Time of a refresh, the quiet ones included",
             metrics.refresh_duration.clone(),
         );
+        registry.register(
+            "trustwright_dependent_restarts",
+            "Restarts of workloads because a trust root that they depend on has changed",
+            metrics.restarts.clone(),
+        );
         registry.register_collector(Box::new(Collected(metrics.shown.clone())));
+        registry.register_collector(Box::new(Policies(metrics.enforcement.clone())));
         metrics
     }
 
@@ -110,7 +125,13 @@ impl Metrics {
         self.leader.set(i64::from(leads));
         if !leads {
             self.shown().clear();
+            self.enforces(None);
         }
+    }
+
+    /// Whose view of policies is shown.
+    pub(crate) fn enforces(&self, enforcement: Option<Arc<Enforcement>>) {
+        *self.enforcement.lock().unwrap_or_else(PoisonError::into_inner) = enforcement;
     }
 
     pub(crate) fn refreshed(&self, failure: Option<TrustRootReason>, took: Duration) {
@@ -120,6 +141,10 @@ impl Metrics {
         };
         self.refreshes.get_or_create(&labels).inc();
         self.refresh_duration.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn restarted(&self, kind: &'static str) {
+        self.restarts.get_or_create(&KindLabels { kind }).inc();
     }
 
     pub(crate) fn show(&self, name: &str, shown: Shown) {

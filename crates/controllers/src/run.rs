@@ -16,13 +16,18 @@ use kube::{
         watcher,
     },
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc, watch};
+use trustwright_policy::BODY_PREFIX;
 use trustwright_roots::DEFAULT_NAME;
-use trustwright_runtime::objects::Objects;
+use trustwright_runtime::objects::{Objects, Touched};
 
 use crate::{
-    Metrics, Settings, cluster_image_policy,
+    Metrics, Settings,
+    cluster_image_policy::Policies,
+    companion::{self, Companion, CompanionSettings, schema, schema::Schema},
+    dependents,
+    enforcement::{self, Enforcement},
     status::{Decision, Transition},
     trust_root::{self, TrustRoots},
 };
@@ -42,6 +47,8 @@ pub struct Operator {
     pub objects: Objects,
     /// What the command line says.
     pub settings: Settings,
+    /// Beside whom we run, if that is what we were started for.
+    pub companion: Option<CompanionSettings>,
     /// What is counted.
     pub metrics: Metrics,
     /// The time.
@@ -60,26 +67,31 @@ enum Error {
     /// The floors could not be read or kept.
     #[error(transparent)]
     Floors(#[from] trust_root::FloorsError),
+    /// Beside another system.
+    #[error(transparent)]
+    Companion(#[from] companion::Error),
 }
 
 /// One reconciled kind.
 #[derive(Clone)]
 enum Reconciler {
-    ClusterImagePolicies,
+    ClusterImagePolicies(Arc<Policies>),
     TrustRoots(Arc<TrustRoots>),
+    /// `TrustRoot`s whose definition is not ours.
+    Companion(Arc<Companion>),
 }
 
 impl Reconciler {
     /// The kind's name and plural, the name in metrics and logs, and the field manager of what we write.
     const fn names(&self) -> [&'static str; 4] {
         match self {
-            Self::ClusterImagePolicies => [
+            Self::ClusterImagePolicies(_) => [
                 "ClusterImagePolicy",
                 "clusterimagepolicies",
                 "clusterimagepolicy",
                 "policy.sigstore.dev/clusterimagepolicy-controller",
             ],
-            Self::TrustRoots(_) => {
+            Self::TrustRoots(_) | Self::Companion(_) => {
                 ["TrustRoot", "trustroots", "trustroot", "policy.sigstore.dev/trustroot-controller"]
             }
         }
@@ -99,27 +111,39 @@ impl Reconciler {
 
     async fn decide(&self, object: &DynamicObject, now: Timestamp) -> Result<Decision, Error> {
         match self {
-            Self::ClusterImagePolicies => Ok(cluster_image_policy::decide(object, now)),
+            Self::ClusterImagePolicies(policies) => Ok(policies.decide(object, now)),
             Self::TrustRoots(roots) => Ok(roots.decide(object, now).await?),
+            // It writes by itself.
+            Self::Companion(_) => Ok(Decision::default()),
         }
     }
 
     /// The status is what was decided.
     async fn applied(&self, object: &DynamicObject) -> Result<(), Error> {
         match self {
-            Self::ClusterImagePolicies => Ok(()),
+            Self::ClusterImagePolicies(_) | Self::Companion(_) => Ok(()),
             Self::TrustRoots(roots) => Ok(roots.applied(object).await?),
         }
     }
 
     /// Takes note of what is gone.
     fn note(&self, event: &watcher::Event<DynamicObject>, store: &Store<DynamicObject>) {
-        let Self::TrustRoots(roots) = self else { return };
         match event {
-            watcher::Event::Delete(object) => roots.forget(&object.name_any()),
+            watcher::Event::Delete(object) => match self {
+                Self::ClusterImagePolicies(policies) => {
+                    policies.enforcement.forget_policy(&object.name_any());
+                }
+                Self::TrustRoots(roots) => roots.forget(&object.name_any()),
+                Self::Companion(companion) => companion.forget(&object.name_any()),
+            },
             watcher::Event::InitDone => {
-                let names: BTreeSet<String> = store.state().iter().map(|object| object.name_any()).collect();
-                roots.retain(&names);
+                let names =
+                    || -> BTreeSet<String> { store.state().iter().map(|object| object.name_any()).collect() };
+                match self {
+                    Self::ClusterImagePolicies(policies) => policies.enforcement.retain_policies(&names()),
+                    Self::TrustRoots(roots) => roots.retain(&names()),
+                    Self::Companion(companion) => companion.retain(&names()),
+                }
             }
             watcher::Event::Init | watcher::Event::InitApply(_) | watcher::Event::Apply(_) => {}
         }
@@ -156,14 +180,37 @@ pub async fn run(operator: Operator, mut leading: watch::Receiver<bool>) {
 }
 
 async fn lead(operator: &Operator) {
+    let served = schema::served(&operator.client).await;
+    tokio::select! {
+        () = lead_with(operator, served) => {}
+        // What is written depends on it.
+        () = schema::changed(&operator.client, served) => {}
+    }
+}
+
+async fn lead_with(operator: &Operator, served: Schema) {
     let (changed, polled) = mpsc::unbounded_channel();
+    let view = Arc::new(dependents::View::new());
+    let dependents = dependents::run(dependents::Parts {
+        client: operator.client.clone(),
+        settings: &operator.settings.dependents,
+        metrics: &operator.metrics,
+        clock: operator.clock,
+        view: &view,
+        changed: changed.clone(),
+    });
+    let enforcement = Arc::new(Enforcement::default());
+    let (policies_changed, policies_polled) = mpsc::unbounded_channel();
     let roots = TrustRoots::new(trust_root::Parts {
         client: operator.client.clone(),
         objects: operator.objects.clone(),
         settings: operator.settings.clone(),
         metrics: operator.metrics.clone(),
         clock: operator.clock,
-        changed,
+        changed: changed.clone(),
+        dependents: view.clone(),
+        enforcement: enforcement.clone(),
+        policies_changed: policies_changed.clone(),
     });
     let roots = match roots {
         Ok(roots) => Arc::new(roots),
@@ -173,18 +220,73 @@ async fn lead(operator: &Operator) {
         }
     };
     let touched = Arc::new(Notify::new());
-    let trust_roots = Reconciler::TrustRoots(roots);
+    let trust_roots = Reconciler::TrustRoots(roots.clone());
     let resource = trust_roots.resource();
+    if let Some(reason) = beside(operator, served) {
+        tracing::info!(reason, "Running beside another system: only TrustRoots are kept");
+        let settings = operator.companion.as_ref();
+        let (companion, follow) =
+            Companion::new(operator.client.clone(), resource, roots, settings, changed.clone());
+        tokio::join!(
+            async {
+                operator.objects.listed().await;
+                drive(operator, Reconciler::Companion(Arc::new(companion)), Some(polled), touched).await;
+            },
+            async {
+                match follow {
+                    Some(follow) => follow.run().await,
+                    None => std::future::pending().await,
+                }
+            },
+            dependents,
+        );
+        return;
+    }
     let default_root = operator.settings.default_root.as_ref();
+    operator.metrics.enforces(Some(enforcement.clone()));
+    let policies = Policies { objects: operator.objects.clone(), enforcement: enforcement.clone() };
     tokio::join!(
-        drive(operator, Reconciler::ClusterImagePolicies, None, touched.clone()),
+        async {
+            // What a policy names must be known before it is missed.
+            operator.objects.listed().await;
+            let policies = Reconciler::ClusterImagePolicies(Arc::new(policies));
+            drive(operator, policies, Some(policies_polled), touched.clone()).await;
+        },
+        enforcement::watch_replicas(
+            operator.client.clone(),
+            &operator.settings.namespace,
+            &enforcement,
+            operator.clock,
+        ),
+        enforcement::run(&enforcement, &policies_changed, &changed),
         async {
             // What a spec names must be known before it is missed.
             operator.objects.listed().await;
             drive(operator, trust_roots, Some(polled), touched.clone()).await;
         },
         trust_root::keep_default_object(operator.client.clone(), &resource, default_root, &touched),
+        dependents,
     );
+}
+
+/// Why we leave all but the status of `TrustRoot`s alone, if we do.
+fn beside(operator: &Operator, served: Schema) -> Option<&'static str> {
+    match (&operator.companion, served) {
+        (Some(_), Schema::Foreign) => Some("--mode=companion"),
+        (Some(_), Schema::Ours) => {
+            tracing::warn!(
+                "--mode=companion, but the definition of TrustRoot is ours and not the Policy Controller's"
+            );
+            Some("--mode=companion")
+        }
+        (None, Schema::Foreign) => {
+            tracing::warn!(
+                "The definition of TrustRoot is not ours: install deploy/manifests, or run with --mode=companion"
+            );
+            Some("the definition of TrustRoot is not ours")
+        }
+        (None, Schema::Ours) => None,
+    }
 }
 
 async fn drive(
@@ -228,14 +330,16 @@ async fn drive(
                 changes,
                 |mut changes| async move { Some((changes.recv().await?, changes)) },
             );
+        let operator_resource = resource.clone();
         let refs = changes.map(move |name| ObjectRef::new_with(&name, resource.clone()));
-        let mut of_namespace = operator.objects.changes();
-        of_namespace.mark_unchanged();
-        let of_namespace = futures::stream::unfold(of_namespace, |mut changes| async move {
-            changes.changed().await.ok()?;
-            Some(((), changes))
+        // Those that name what has changed, and no others: floors change with every refresh.
+        let (known, kind) = (store.clone(), operator_resource);
+        let of_namespace = operator.objects.touched().flat_map(move |touched| {
+            let objects = known.state().into_iter().filter(|object| concerns(&touched, object));
+            let refs = objects.map(|object| ObjectRef::new_with(&object.name_any(), kind.clone()));
+            futures::stream::iter(refs.collect::<Vec<_>>())
         });
-        controller = controller.reconcile_on(refs).reconcile_all_on(of_namespace);
+        controller = controller.reconcile_on(refs).reconcile_on(of_namespace);
     }
     controller
         .run(reconcile, retry, context)
@@ -244,6 +348,26 @@ async fn drive(
             std::future::ready(())
         })
         .await;
+}
+
+/// Whether an object may name what was touched.
+fn concerns(touched: &Touched, object: &DynamicObject) -> bool {
+    fn names(value: &Value, wanted: &str) -> bool {
+        match value {
+            Value::String(text) => text == wanted,
+            Value::Array(values) => values.iter().any(|value| names(value, wanted)),
+            Value::Object(fields) => fields.values().any(|value| names(value, wanted)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        }
+    }
+    match touched {
+        Touched::All => true,
+        Touched::One(name) => object.data.get("spec").is_some_and(|spec| {
+            // The text of a remote policy is named by its digest.
+            let name = name.strip_prefix(BODY_PREFIX).unwrap_or(name);
+            names(spec, name)
+        }),
+    }
 }
 
 fn names(event: &watcher::Event<DynamicObject>) -> Option<&str> {
@@ -266,11 +390,16 @@ async fn settle(object: &DynamicObject, context: &Context) -> Result<Action, Err
         return Ok(Action::await_change());
     }
     let now = (context.clock)();
+    if let Reconciler::Companion(companion) = &context.reconciler {
+        let settled = companion.settle(object, now).await?;
+        if settled.written {
+            context.metrics.wrote(context.reconciler.controller());
+        }
+        publish(object, context, settled.events).await;
+        return Ok(when(settled.again, now));
+    }
     let Decision { status, events, again } = context.reconciler.decide(object, now).await?;
-    let done = again.map_or_else(Action::await_change, |again| {
-        let wait = Duration::try_from(again.duration_since(now)).unwrap_or_default();
-        Action::requeue(wait.clamp(Duration::from_secs(1), LONGEST_WAIT))
-    });
+    let done = when(again, now);
     let Some(status) = status else {
         context.reconciler.applied(object).await?;
         return Ok(done);
@@ -300,6 +429,13 @@ async fn settle(object: &DynamicObject, context: &Context) -> Result<Action, Err
     context.reconciler.applied(object).await?;
     publish(object, context, events).await;
     Ok(done)
+}
+
+fn when(again: Option<Timestamp>, now: Timestamp) -> Action {
+    again.map_or_else(Action::await_change, |again| {
+        let wait = Duration::try_from(again.duration_since(now)).unwrap_or_default();
+        Action::requeue(wait.clamp(Duration::from_secs(1), LONGEST_WAIT))
+    })
 }
 
 /// Tells of what has changed. An event that is lost is lost: the conditions say the same.
@@ -334,6 +470,10 @@ type Outcome = Result<(ObjectRef<DynamicObject>, Action), ControllerError<Error,
 
 fn log(controller: &'static str, outcome: &Outcome) {
     let Err(error) = outcome else { return };
+    if matches!(error, ControllerError::ObjectNotFound(_)) {
+        // Gone before its turn came.
+        return;
+    }
     let error: &dyn std::error::Error = error;
     tracing::warn!(controller, error, "Reconcile failed and is tried again");
 }

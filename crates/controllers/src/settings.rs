@@ -2,7 +2,7 @@
 
 use trustwright_roots::DefaultRoot;
 
-use crate::ExpiryWarning;
+use crate::{DependentSettings, ExpiryWarning};
 
 /// What the reconcilers are told on the command line.
 #[derive(Debug, Clone)]
@@ -13,4 +13,6 @@ pub struct Settings {
     pub default_root: Option<DefaultRoot>,
     /// How long before their end roles are said to be expiring.
     pub expiry_warning: ExpiryWarning,
+    /// Who is told when trust changes.
+    pub dependents: DependentSettings,
 }

@@ -27,7 +27,7 @@ use kube::core::DynamicObject;
 use serde_json::Value;
 use trustwright_api::spec::Base64Data;
 use trustwright_api::v1alpha1::{
-    ConditionType, RoleStatus, TrustRootReason, TrustRootStatus, TrustedKey, TrustedKeyKind,
+    ConditionType, RoleStatus, TrustRootReason, TrustRootStatus, TrustedKey, TrustedKeyKind, UsedBy,
 };
 use trustwright_roots::{Refusal, Root, SourceKind, Standing};
 use trustwright_trust::tuf::RoleState;
@@ -38,10 +38,11 @@ pub(crate) use floors::FloorsError;
 pub(crate) use observe::{Parts, TrustRoots};
 pub(crate) use shown::Shown;
 
+use crate::dependents::{Judgement, Listed};
 use crate::status::{Aspect, Decision, conditions, difference};
 
 /// The fields of the status that are ours, besides conditions.
-const OWNED: [&str; 8] = [
+const OWNED: [&str; 11] = [
     "observedGeneration",
     "source",
     "fingerprint",
@@ -50,6 +51,9 @@ const OWNED: [&str; 8] = [
     "expires",
     "lastChangeTime",
     "repository",
+    "usedBy",
+    "dependents",
+    "dependentCount",
 ];
 
 /// How long before their end roles are said to be expiring.
@@ -70,6 +74,23 @@ pub(crate) struct Observed {
     pub(crate) refresh: Option<Refresh>,
     /// The repository in force as base64; only where there is a mirror.
     pub(crate) packed: Option<Arc<str>>,
+    /// Who depends on it; `None` while that is not known.
+    pub(crate) dependents: Option<Listed>,
+    /// Whether every live webhook replica has it in force; `None` where nobody asks them.
+    pub(crate) in_force: Option<bool>,
+    /// How many policies rest on it, and the first of their names; `None` where nobody knows.
+    pub(crate) users: Option<(usize, Vec<String>)>,
+}
+
+impl Observed {
+    /// What it means to those who depend on it.
+    pub(crate) fn judgement(&self) -> Judgement {
+        match self.root.as_ref().map(|root| &root.trusted) {
+            Ok(Ok(material)) => Judgement::Ready(material.fingerprint().to_string()),
+            Ok(Err(_)) if self.refresh == Some(Refresh::Pending) => Judgement::Open,
+            Ok(Err(_)) | Err(_) => Judgement::NotReady,
+        }
+    }
 }
 
 /// How refreshing goes.
@@ -108,6 +129,10 @@ pub(crate) fn decide(
     let metadata = root.map(|root| root.metadata.as_slice()).unwrap_or_default();
     let fingerprint =
         root.and_then(|root| root.trusted.as_ref().ok()).map(|material| material.fingerprint().to_string());
+    let (dependents, dependent_count) = match &observed.dependents {
+        None => (known.dependents.clone(), known.dependent_count),
+        Some(listed) => (listed.entries.clone(), Some(listed.count).filter(|count| *count > 0)),
+    };
     let status = TrustRootStatus {
         observed_generation: generation,
         conditions: conditions(&known.conditions, aspects(observed, warning, now), generation, now),
@@ -119,6 +144,12 @@ pub(crate) fn decide(
         metadata: metadata.iter().map(role).collect(),
         expires: source.and_then(|source| expires(source, metadata)).map(Time),
         repository: repository(observed, source, &known),
+        dependents,
+        dependent_count,
+        used_by: observed.users.as_ref().filter(|(count, _)| *count > 0).map(|(count, policies)| UsedBy {
+            count: i64::try_from(*count).unwrap_or(i64::MAX),
+            policies: policies.clone(),
+        }),
     };
     let again = changes(root, warning).filter(|change| *change > now).min();
     Decision {
@@ -177,6 +208,26 @@ fn changes(root: Option<&Root>, warning: ExpiryWarning) -> impl Iterator<Item = 
 }
 
 fn aspects(observed: &Observed, warning: ExpiryWarning, now: Timestamp) -> Vec<Aspect> {
+    let mut aspects = own_aspects(observed, warning, now);
+    let ready = aspects.iter().find(|aspect| aspect.type_ == ConditionType::Ready).cloned();
+    if let (Some(ready), Some(in_force)) = (ready, observed.in_force) {
+        let type_ = ConditionType::SignatureChecksReady;
+        aspects.push(match (ready.met, in_force) {
+            (false, _) => Aspect::new(type_, false, ready.reason, ready.message),
+            (true, true) => {
+                let message = "every live webhook replica has it in force";
+                Aspect::new(type_, true, TrustRootReason::InForce.as_str(), message)
+            }
+            (true, false) => {
+                let message = "not every live webhook replica has it in force yet, or none is alive";
+                Aspect::new(type_, false, TrustRootReason::Spreading.as_str(), message)
+            }
+        });
+    }
+    aspects
+}
+
+fn own_aspects(observed: &Observed, warning: ExpiryWarning, now: Timestamp) -> Vec<Aspect> {
     let root = match &observed.root {
         Ok(root) => root,
         Err(refusal) => {

@@ -21,6 +21,20 @@ pub enum Reason {
     NoSignatures,
     /// There are signatures, and none verifies.
     NoMatchingSignatures,
+    /// The repository holds no attestation for the digest.
+    NoAttestations,
+    /// There are attestations, and none verifies, or those of a type that is asked for are missing.
+    NoMatchingAttestations,
+    /// A trust root that the authority rests on is missing, or nothing of it can be used.
+    TrustRootNotReady,
+    /// What is there verifies, and somebody else has signed it.
+    WrongIdentity,
+    /// The signing certificate does not count: nobody trusted vouches for it, or not for that time.
+    UntrustedCertificate,
+    /// The log entry that is asked for is missing, or of no trusted log, or not proven.
+    UntrustedLogEntry,
+    /// The timestamp that is asked for is missing, or of no trusted authority.
+    UntrustedTimestamp,
     /// The registry refused our credentials, or wants some.
     RegistryUnauthorized,
     /// The registry could not be reached, or failed.
@@ -35,7 +49,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for metrics that must exist before they first count.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 21] = [
         Self::MalformedRequest,
         Self::InvalidReference,
         Self::NotADigest,
@@ -45,6 +59,13 @@ impl Reason {
         Self::AuthorityNotReady,
         Self::NoSignatures,
         Self::NoMatchingSignatures,
+        Self::NoAttestations,
+        Self::NoMatchingAttestations,
+        Self::TrustRootNotReady,
+        Self::WrongIdentity,
+        Self::UntrustedCertificate,
+        Self::UntrustedLogEntry,
+        Self::UntrustedTimestamp,
         Self::RegistryUnauthorized,
         Self::RegistryUnavailable,
         Self::RegistryInvalid,
@@ -64,6 +85,13 @@ impl Reason {
             Self::AuthorityNotReady => "authority_not_ready",
             Self::NoSignatures => "no_signatures",
             Self::NoMatchingSignatures => "no_matching_signatures",
+            Self::NoAttestations => "no_attestations",
+            Self::NoMatchingAttestations => "no_matching_attestations",
+            Self::TrustRootNotReady => "trust_root_not_ready",
+            Self::WrongIdentity => "wrong_identity",
+            Self::UntrustedCertificate => "untrusted_certificate",
+            Self::UntrustedLogEntry => "untrusted_log_entry",
+            Self::UntrustedTimestamp => "untrusted_timestamp",
             Self::RegistryUnauthorized => "registry_unauthorized",
             Self::RegistryUnavailable => "registry_unavailable",
             Self::RegistryInvalid => "registry_invalid",

@@ -1,74 +1,125 @@
-//! Finding the signatures of a digest in a registry.
+//! Finding the signatures and attestations of a digest in a registry.
 
-use std::collections::BTreeMap;
+mod pointer;
+
+use std::collections::BTreeSet;
 
 use futures::{Stream, StreamExt as _, stream};
 use tokio::time::Instant;
 use trustwright_core::{Digest, Reason, Repository};
-use trustwright_registry::{Client, Credential, Error, Reference};
-use trustwright_verify::{Evidence, Form, Refusal, Signature};
+use trustwright_registry::{Client, Credential, Error, ImageManifest, Reference};
+use trustwright_verify::{Evidence, Refusal, Signature};
 
-/// Signatures of one digest, in one form, that are looked at. More are counted and left.
-const MAX_SIGNATURES: usize = 64;
+use pointer::{Pointer, SIGN_PREDICATE, annotations, declared, is_experimental, may_be_bundle};
+
+/// Pieces of evidence of one digest, in one place, that are looked at. More are counted and left.
+const MAX_EVIDENCE: usize = 64;
 /// Largest signature payload or bundle, in bytes. Those that cosign writes have less than 20 KiB.
-const MAX_EVIDENCE: u64 = 1 << 20;
+const MAX_SIGNATURE: u64 = 1 << 20;
+/// Largest attestation, in bytes: lists of what is in an image take megabytes.
+const MAX_ATTESTATION: u64 = 16 << 20;
 /// Requests under way at once in one lookup, and so the pieces of evidence that are held at once.
 const CONCURRENCY: usize = 8;
+/// The same where attestations are among them.
+const CONCURRENCY_OF_ATTESTATIONS: usize = 2;
+/// Layers of one of cosign's experimental signatures that are looked at.
+const MAX_LAYERS: usize = 8;
 
 const BUNDLE_TYPE: &str = "application/vnd.dev.sigstore.bundle";
-const EMPTY_CONFIG: &str = "application/vnd.oci.empty.v1+json";
-const IMAGE_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
-const PREDICATE_ANNOTATION: &str = "dev.sigstore.bundle.predicateType";
-const SIGN_PREDICATE: &str = "https://sigstore.dev/cosign/sign/v1";
+
+/// A place in which evidence of a digest may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub(crate) repository: Repository,
+    pub(crate) shelf: Shelf,
+}
+
+/// Where in a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Shelf {
+    /// Among the referrers of the digest.
+    Referrers,
+    /// Under this tag, of cosign's legacy signatures.
+    Signatures(String),
+    /// Under this tag, of cosign's legacy attestations.
+    Attestations(String),
+}
+
+/// What anybody wants of a source: everything else is not fetched.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Appetite {
+    /// Signatures.
+    pub(crate) signatures: bool,
+    /// Attestations of these types.
+    pub(crate) predicates: BTreeSet<String>,
+}
 
 /// What to look for, and where.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Lookup<'a> {
     pub(crate) registry: &'a Client,
-    pub(crate) repository: &'a Repository,
+    pub(crate) source: &'a Source,
     pub(crate) digest: Digest,
-    pub(crate) form: Form,
+    pub(crate) appetite: Appetite,
     pub(crate) deadline: Instant,
 }
 
 /// What a lookup comes upon.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// A signature, unverified, or what keeps it from being read as one.
-    Found(Result<Signature, Refusal>),
-    /// A fault that may hide a signature.
+    /// A piece of evidence, unverified, or what keeps it from being read as one.
+    Found {
+        /// As what the registry lists it: an attestation's predicate type. Nobody has signed that.
+        declared: Option<String>,
+        /// What it is.
+        signature: Result<Box<Signature>, Refusal>,
+    },
+    /// A fault that may hide evidence.
     Fault(Reason, String),
-    /// So many signatures are beyond [`MAX_SIGNATURES`], and nobody looks at them.
+    /// So many pieces are beyond [`MAX_EVIDENCE`], and nobody looks at them.
     Skipped(usize),
+    /// So many attestations are listed as of another type than anybody asks for.
+    Unwanted(usize),
 }
 
-/// Where the registry says that a signature is.
-enum Pointer {
-    /// In the one layer of this manifest.
-    Manifest(Digest),
-    /// Over this blob.
-    Payload { digest: Digest, signature: String },
-}
+/// A piece of evidence, with what the registry lists it as.
+type Piece = (Option<String>, Evidence);
 
-/// Reads signatures in the registry's order, no further than it is polled.
-pub(crate) fn signatures(lookup: Lookup<'_>) -> impl Stream<Item = Event> {
-    stream::once(lookup.list()).flat_map(move |listed| {
-        let mut pointers = match listed {
+/// Reads evidence in the registry's order, no further than it is polled.
+pub(crate) fn evidence(lookup: Lookup<'_>) -> impl Stream<Item = Event> + Send + '_ {
+    stream::once(async move {
+        let listed = lookup.list().await;
+        (lookup, listed)
+    })
+    .flat_map(|(lookup, listed)| {
+        let pointers = match listed {
             Ok(pointers) => pointers,
             Err(error) => return stream::iter([Event::fault(&error)]).left_stream(),
         };
-        let skipped = pointers.len().saturating_sub(MAX_SIGNATURES);
-        pointers.truncate(MAX_SIGNATURES);
-        let fetched = stream::iter(pointers)
-            .map(move |pointer| lookup.fetch(pointer))
-            .buffered(CONCURRENCY)
-            .filter_map(async |fetched| match fetched {
-                Ok(evidence) => evidence.map(|evidence| Event::Found(evidence.read())),
-                Err(error) => Some(Event::fault(&error)),
+        let all = pointers.len();
+        let mut wanted: Vec<_> = pointers.into_iter().filter(|pointer| lookup.wants(pointer)).collect();
+        let unwanted = all - wanted.len();
+        let skipped = wanted.len().saturating_sub(MAX_EVIDENCE);
+        wanted.truncate(MAX_EVIDENCE);
+        let counts = [Event::Unwanted(unwanted), Event::Skipped(skipped)];
+        let counts =
+            counts.into_iter().filter(|count| !matches!(count, Event::Unwanted(0) | Event::Skipped(0)));
+        let concurrency =
+            if lookup.appetite.predicates.is_empty() { CONCURRENCY } else { CONCURRENCY_OF_ATTESTATIONS };
+        let fetched = stream::iter(wanted)
+            .map(move |pointer| {
+                let lookup = lookup.clone();
+                async move { lookup.fetch(pointer).await }
+            })
+            .buffered(concurrency)
+            .flat_map(|fetched| {
+                stream::iter(match fetched {
+                    Ok(pieces) => pieces.into_iter().map(Event::found).collect(),
+                    Err(error) => vec![Event::fault(&error)],
+                })
             });
-        let skipped = (skipped > 0).then_some(Event::Skipped(skipped));
-        stream::iter(skipped).chain(fetched).right_stream()
+        stream::iter(counts).chain(fetched).right_stream()
     })
 }
 
@@ -76,89 +127,158 @@ impl Event {
     fn fault(error: &Error) -> Self {
         Self::Fault(error.reason(), error.to_string())
     }
+
+    fn found((declared, evidence): Piece) -> Self {
+        Self::Found { declared, signature: evidence.read().map(Box::new) }
+    }
+}
+
+impl Source {
+    /// Whether it holds Sigstore bundles.
+    pub(crate) fn is_referrers(&self) -> bool {
+        self.shelf == Shelf::Referrers
+    }
+}
+
+impl Appetite {
+    /// Whether evidence that is listed like this could be of use. The registry's word may save a request, and never
+    /// grants anything.
+    pub(crate) fn accepts(&self, declared: Option<&str>) -> bool {
+        match declared {
+            None => true,
+            Some(SIGN_PREDICATE) => self.signatures || self.predicates.contains(SIGN_PREDICATE),
+            Some(predicate) => self.predicates.contains(predicate),
+        }
+    }
+
+    /// How large a bundle may be that is listed like this.
+    fn limit(&self, declared: Option<&str>) -> u64 {
+        if declared == Some(SIGN_PREDICATE) || self.predicates.is_empty() {
+            MAX_SIGNATURE
+        } else {
+            MAX_ATTESTATION
+        }
+    }
+
+    pub(crate) fn extend(&mut self, other: &Self) {
+        self.signatures |= other.signatures;
+        self.predicates.extend(other.predicates.iter().cloned());
+    }
 }
 
 impl Lookup<'_> {
-    async fn list(self) -> Result<Vec<Pointer>, Error> {
-        match self.form {
-            Form::Bundle => self.list_referrers().await,
-            Form::Legacy => self.list_layers().await,
+    fn wants(&self, pointer: &Pointer) -> bool {
+        match pointer {
+            Pointer::Manifest { declared, .. } | Pointer::Attestation { declared, .. } => {
+                self.appetite.accepts(declared.as_deref())
+            }
+            Pointer::Experimental(_) | Pointer::Payload { .. } => self.appetite.signatures,
         }
     }
 
-    async fn list_referrers(self) -> Result<Vec<Pointer>, Error> {
+    async fn list(&self) -> Result<Vec<Pointer>, Error> {
+        match &self.source.shelf {
+            Shelf::Referrers => self.list_referrers().await,
+            Shelf::Signatures(tag) => {
+                let layers = self.layers(Reference::Tag(tag.clone())).await?;
+                Ok(layers.map(payloads).unwrap_or_default())
+            }
+            Shelf::Attestations(tag) => {
+                let layers = self.layers(Reference::Tag(tag.clone())).await?;
+                Ok(layers.map(attestations).unwrap_or_default())
+            }
+        }
+    }
+
+    async fn list_referrers(&self) -> Result<Vec<Pointer>, Error> {
         let referrers = self
             .registry
-            .referrers(self.repository, &self.digest, None, &Credential::Anonymous, self.deadline)
+            .referrers(&self.source.repository, &self.digest, None, &Credential::Anonymous, self.deadline)
             .await?;
-        // Annotations and types are the registry's word: they may save a request, never grant anything.
-        let signatures = referrers.descriptors.into_iter().filter(|descriptor| {
-            may_be_bundle(descriptor.artifact_type.as_deref()) && may_be_signature(&descriptor.annotations)
-        });
-        Ok(signatures.map(|descriptor| Pointer::Manifest(descriptor.digest)).collect())
+        let pointer = |mut descriptor: trustwright_registry::Descriptor| {
+            let artifact_type = descriptor.artifact_type.as_deref();
+            if is_experimental(artifact_type) {
+                return Some(Pointer::Experimental(descriptor.digest));
+            }
+            may_be_bundle(artifact_type).then(|| Pointer::Manifest {
+                digest: descriptor.digest,
+                declared: declared(&mut descriptor.annotations),
+            })
+        };
+        Ok(referrers.descriptors.into_iter().filter_map(pointer).collect())
     }
 
-    async fn list_layers(self) -> Result<Vec<Pointer>, Error> {
-        let tag = Reference::Tag(format!("sha256-{}.sig", self.digest.hex()));
-        let Some(manifest) =
-            self.registry.manifest(self.repository, &tag, &Credential::Anonymous, self.deadline).await?
-        else {
+    /// The manifest at `reference`, if there is one.
+    async fn layers(&self, reference: Reference) -> Result<Option<ImageManifest>, Error> {
+        let (repository, deadline) = (&self.source.repository, self.deadline);
+        let found = self.registry.manifest(repository, &reference, &Credential::Anonymous, deadline).await?;
+        found.map(|manifest| manifest.image()).transpose()
+    }
+
+    async fn fetch(&self, pointer: Pointer) -> Result<Vec<Piece>, Error> {
+        match pointer {
+            Pointer::Manifest { digest, declared } => self.fetch_bundle(digest, declared).await,
+            Pointer::Payload { digest, signature, annotations } => {
+                let payload = self.blob(&digest, MAX_SIGNATURE).await?;
+                Ok(vec![(None, Evidence::LegacySignature { payload, signature, annotations })])
+            }
+            Pointer::Attestation { digest, declared, annotations } => {
+                let envelope = self.blob(&digest, MAX_ATTESTATION).await?;
+                Ok(vec![(declared, Evidence::LegacyAttestation { envelope, annotations })])
+            }
+            Pointer::Experimental(digest) => {
+                let Some(manifest) = self.layers(Reference::Digest(digest)).await? else {
+                    return Ok(Vec::new());
+                };
+                let mut pieces = Vec::new();
+                for pointer in payloads(manifest).into_iter().take(MAX_LAYERS) {
+                    if let Pointer::Payload { digest, signature, annotations } = pointer {
+                        let payload = self.blob(&digest, MAX_SIGNATURE).await?;
+                        pieces.push((None, Evidence::LegacySignature { payload, signature, annotations }));
+                    }
+                }
+                Ok(pieces)
+            }
+        }
+    }
+
+    async fn fetch_bundle(&self, digest: Digest, listed: Option<String>) -> Result<Vec<Piece>, Error> {
+        let Some(mut manifest) = self.layers(Reference::Digest(digest)).await? else {
             return Ok(Vec::new());
         };
-        let layers = manifest.image()?.layers.into_iter().filter_map(|mut layer| {
-            let signature = layer.annotations.remove(SIGNATURE_ANNOTATION)?;
-            Some(Pointer::Payload { digest: layer.digest, signature })
-        });
-        Ok(layers.collect())
-    }
-
-    async fn fetch(self, pointer: Pointer) -> Result<Option<Evidence>, Error> {
-        match pointer {
-            Pointer::Manifest(digest) => self.fetch_bundle(digest).await,
-            Pointer::Payload { digest, signature } => {
-                let payload = self.blob(&digest).await?;
-                Ok(Some(Evidence::Legacy { payload, signature }))
-            }
+        let declared = declared(&mut manifest.annotations).or(listed);
+        let [layer] = manifest.layers.as_slice() else { return Ok(Vec::new()) };
+        if !layer.media_type.starts_with(BUNDLE_TYPE) || !self.appetite.accepts(declared.as_deref()) {
+            return Ok(Vec::new());
         }
+        let limit = self.appetite.limit(declared.as_deref());
+        let bundle = self.blob(&layer.digest, limit).await?;
+        Ok(vec![(declared, Evidence::Bundle(bundle))])
     }
 
-    async fn fetch_bundle(self, manifest: Digest) -> Result<Option<Evidence>, Error> {
-        let reference = Reference::Digest(manifest);
-        let Some(manifest) = self
-            .registry
-            .manifest(self.repository, &reference, &Credential::Anonymous, self.deadline)
-            .await?
-        else {
-            return Ok(None);
-        };
-        let manifest = manifest.image()?;
-        match manifest.layers.as_slice() {
-            [layer]
-                if layer.media_type.starts_with(BUNDLE_TYPE) && may_be_signature(&manifest.annotations) =>
-            {
-                Ok(Some(Evidence::Bundle(self.blob(&layer.digest).await?)))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    async fn blob(self, digest: &Digest) -> Result<Vec<u8>, Error> {
+    async fn blob(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>, Error> {
         let blob = self
             .registry
-            .blob(self.repository, digest, MAX_EVIDENCE, &Credential::Anonymous, self.deadline)
+            .blob(&self.source.repository, digest, limit, &Credential::Anonymous, self.deadline)
             .await?;
         Ok(blob.to_vec())
     }
 }
 
-/// Whether a referrer of this type may be a bundle. Some registries give none, or the type of the configuration
-/// although there is one of the artifact: go-containerregistry's does.
-fn may_be_bundle(artifact_type: Option<&str>) -> bool {
-    let Some(artifact_type) = artifact_type else { return true };
-    artifact_type.starts_with(BUNDLE_TYPE) || matches!(artifact_type, "" | EMPTY_CONFIG | IMAGE_CONFIG)
+fn payloads(manifest: ImageManifest) -> Vec<Pointer> {
+    let payload = |mut layer: trustwright_registry::Descriptor| {
+        let signature = layer.annotations.remove(SIGNATURE_ANNOTATION)?;
+        let annotations = annotations(&mut layer.annotations);
+        Some(Pointer::Payload { digest: layer.digest, signature, annotations })
+    };
+    manifest.layers.into_iter().filter_map(payload).collect()
 }
 
-/// Whether a bundle with these annotations may be a signature, and not some attestation.
-fn may_be_signature(annotations: &BTreeMap<String, String>) -> bool {
-    annotations.get(PREDICATE_ANNOTATION).is_none_or(|predicate| predicate == SIGN_PREDICATE)
+fn attestations(manifest: ImageManifest) -> Vec<Pointer> {
+    let attestation = |mut layer: trustwright_registry::Descriptor| Pointer::Attestation {
+        digest: layer.digest,
+        declared: layer.annotations.remove("predicateType").filter(|predicate| !predicate.is_empty()),
+        annotations: annotations(&mut layer.annotations),
+    };
+    manifest.layers.into_iter().map(attestation).collect()
 }

@@ -1,20 +1,19 @@
 //! Judging the images of one workload.
 
-use std::{collections::HashMap, pin::pin, sync::Arc};
+mod channels;
+
+use std::{collections::HashMap, sync::Arc};
 
 use futures::{FutureExt as _, StreamExt as _, stream};
-use tokio::{
-    task::yield_now,
-    time::{Instant, sleep_until},
-};
+use jiff::Timestamp;
+use tokio::time::Instant;
 use trustwright_core::{Cause, Causes, Decision, Digest, Finding, Findings, ImageRef, Reason, Verdict, fold};
 use trustwright_policy::{NoMatch, Outcome, Policy, Snapshot, Workload, evaluate, select};
 use trustwright_registry::{Client, Credential};
-use trustwright_verify::Form;
 
 use crate::{
-    collect::{self, Lookup},
-    judgement::Judgement,
+    judgement::{Judgement, Subject},
+    proof::{Provers, Verifiers},
 };
 
 /// Images of one workload that are judged at once.
@@ -33,6 +32,7 @@ pub struct ImageField {
 #[derive(Debug, Clone)]
 pub struct Engine {
     registry: Client,
+    verifiers: Verifiers,
 }
 
 /// What is to be said of an image, wherever it stands.
@@ -44,9 +44,9 @@ enum Opinion<'s> {
 }
 
 impl Engine {
-    /// An engine that reads signatures through `registry`.
-    pub const fn new(registry: Client) -> Self {
-        Self { registry }
+    /// An engine that reads evidence through `registry`.
+    pub fn new(registry: Client) -> Self {
+        Self { registry, verifiers: Verifiers::default() }
     }
 
     /// The digest that `image` names now: its own, or its tag's in the registry.
@@ -59,19 +59,27 @@ impl Engine {
     }
 
     /// Judges every image of a workload against `snapshot`: each text once, however often it stands there.
+    ///
+    /// `now` is the time of day, which certificates, logs and timestamps are held against; until `deadline` registries
+    /// may be asked.
     pub async fn judge(
         &self,
         snapshot: &Snapshot,
         workload: &Workload<'_>,
         images: &[ImageField],
+        now: Timestamp,
         deadline: Instant,
     ) -> Verdict {
+        let provers = Provers::new(&self.verifiers, snapshot);
         let mut opinions = HashMap::new();
         let considered: Vec<_> = images
             .iter()
             .map(|field| {
                 let opinion = opinions.entry(field.image.as_str()).or_insert_with(|| {
-                    self.consider(snapshot, workload, &field.image, deadline).map(Arc::new).boxed().shared()
+                    self.consider(&provers, workload, &field.image, now, deadline)
+                        .map(Arc::new)
+                        .boxed()
+                        .shared()
                 });
                 opinion.clone()
             })
@@ -82,11 +90,13 @@ impl Engine {
 
     async fn consider<'s>(
         &self,
-        snapshot: &'s Snapshot,
+        provers: &Provers<'s>,
         workload: &Workload<'_>,
         text: &str,
+        now: Timestamp,
         deadline: Instant,
     ) -> Opinion<'s> {
+        let snapshot = provers.snapshot();
         let own = |decision, reason, text: String, hint: Option<&str>| {
             Opinion::Own(decision, Cause { authority: None, reason, text, hint: hint.map(str::to_owned) })
         };
@@ -119,50 +129,13 @@ impl Engine {
                 Some("no ClusterImagePolicy has a glob that matches the image; kubectl get cip lists them"),
             );
         }
-        let mut judgements: Vec<_> = policies.into_iter().map(|policy| Judgement::new(policy)).collect();
-        self.consult_registry(&mut judgements, &image, digest, deadline).await;
-        Opinion::Policies(
-            judgements.into_iter().map(|judgement| judgement.outcomes(&image, digest)).collect(),
-        )
-    }
-
-    /// Looks for signatures, bundles before legacy tags, until every policy is settled or nothing is left to
-    /// look at. Where the bundles take half of the time, legacy tags are read beside them, so that one kind of
-    /// request that hangs hides nothing of the other kind.
-    async fn consult_registry(
-        &self,
-        judgements: &mut [Judgement<'_>],
-        image: &ImageRef,
-        digest: Digest,
-        deadline: Instant,
-    ) {
-        let (registry, repository) = (&self.registry, image.repository());
-        let look = |form| collect::signatures(Lookup { registry, repository, digest, form, deadline }).fuse();
-        let (mut bundles, mut layers) = (pin!(look(Form::Bundle)), pin!(look(Form::Legacy)));
-        let start = Instant::now();
-        let patience = start + deadline.saturating_duration_since(start) / 2;
-        loop {
-            let wanted = |form| judgements.iter().any(|judgement| judgement.wants(form));
-            let want_bundles = !bundles.is_done() && wanted(Form::Bundle);
-            let want_layers = !layers.is_done() && wanted(Form::Legacy);
-            let is_late = Instant::now() >= patience;
-            let event = tokio::select! {
-                biased;
-                event = bundles.next(), if want_bundles => event.map(|event| (Form::Bundle, event)),
-                event = layers.next(), if want_layers && (is_late || !want_bundles) => {
-                    event.map(|event| (Form::Legacy, event))
-                }
-                () = sleep_until(patience), if want_bundles && want_layers && !is_late => None,
-                else => return,
-            };
-            if let Some((form, event)) = event {
-                for judgement in judgements.iter_mut() {
-                    judgement.hear(form, digest, &event);
-                }
-                // Checking signatures is work, and other images want their turn.
-                yield_now().await;
-            }
-        }
+        let subject = Subject { image: &image, digest, now };
+        let mut judgements: Vec<_> = policies
+            .into_iter()
+            .map(|policy| Judgement::new(policy, &subject, |signed| provers.prove(signed)))
+            .collect();
+        channels::consult(&self.registry, &mut judgements, &subject, deadline).await;
+        Opinion::Policies(judgements.into_iter().map(|judgement| judgement.outcomes(&image)).collect())
     }
 }
 

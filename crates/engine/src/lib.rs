@@ -1,7 +1,7 @@
 //! From the images of a workload to one verdict: plan, fetch, verify, evaluate.
 //!
 //! ```text
-//! images ──parse──▶ select policies ──▶ fetch evidence once ──▶ check every key ──▶ evaluate ──▶ fold
+//! images ──parse──▶ select policies ──▶ fetch evidence once ──▶ check every authority ──▶ evaluate ──▶ fold
 //! ```
 //!
 //! # Guarantees
@@ -9,13 +9,17 @@
 //! * Every image gets a verdict; an error, a time-out or a missing answer is a denial (or the warning of a
 //!   policy in `warn` mode), never consent.
 //! * An image whose policies are all settled by static authorities makes no registry request.
-//! * Evidence is fetched once per image, read once, checked against every key of every policy, and fetched no
-//!   further than until every policy is settled.
-//! * At most 64 signatures of each form are looked at, at most 1 MiB each and eight at a time.
+//! * Evidence is fetched once per image and place, read once, checked against every authority of every policy, and
+//!   fetched no further than until every policy is settled. A certificate is verified once for all authorities that
+//!   trust the same; who may have signed is asked of what was found.
+//! * An authority whose trust root is missing, or of which nothing is in force, refuses with that cause.
+//! * At most 64 pieces of evidence of each place are looked at: signatures of at most 1 MiB, eight at a time, and
+//!   attestations of at most 16 MiB, two at a time.
 
 mod collect;
 mod engine;
 mod judgement;
+mod proof;
 mod refuse;
 
 pub use engine::{Engine, ImageField};

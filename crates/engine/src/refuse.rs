@@ -1,27 +1,42 @@
 //! The words of a refusal: the field's text first, then what a person can do.
 
-use trustwright_core::{Cause, Digest, ImageRef, Reason};
-use trustwright_policy::{Authority, Check, Formats};
-use trustwright_verify::{Form, PublicKey, Refusal};
+mod explain;
 
-use crate::judgement::looks_for;
+use trustwright_core::{Cause, ImageRef, Reason, Repository};
+use trustwright_policy::{Attestation, Authority, Check, NotReady, Signatory, Signed, Wanted};
+use trustwright_verify::Refusal;
+
+use crate::{
+    collect::{Shelf, Source},
+    judgement::EvidenceState,
+};
 
 /// Different refusals that a message quotes.
 const MAX_TEXTS: usize = 5;
+/// Different explanations of ours that a message has.
+const MAX_HINTS: usize = 3;
 
 /// What stood against an authority while evidence was looked at.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals {
     list: Vec<Refusal>,
-    /// The first fault of the registry, which may hide a signature.
+    /// The first fault of the registry, which may hide evidence.
     fault: Option<(Reason, String)>,
-    /// Signatures beyond the limit that nobody looked at.
+    /// Evidence beyond the limit that nobody looked at.
     skipped: usize,
+    /// Evidence that is listed as of a type that nobody asks for.
+    unwanted: usize,
+    /// Attestations that verified.
+    verified: usize,
 }
 
 impl Refusals {
     pub(crate) fn refused(&mut self, refusal: Refusal) {
         self.list.push(refusal);
+    }
+
+    pub(crate) fn verified(&mut self) {
+        self.verified += 1;
     }
 
     pub(crate) fn failed(&mut self, reason: Reason, text: &str) {
@@ -31,10 +46,14 @@ impl Refusals {
     pub(crate) fn skipped(&mut self, count: usize) {
         self.skipped += count;
     }
+
+    pub(crate) fn unwanted(&mut self, count: usize) {
+        self.unwanted += count;
+    }
 }
 
 /// Why `authority` does not vouch for the image.
-pub(crate) fn cause(authority: &Authority, refusals: &Refusals, image: &ImageRef, digest: Digest) -> Cause {
+pub(crate) fn cause(authority: &Authority, evidence: Option<&EvidenceState<'_>>, image: &ImageRef) -> Cause {
     let name = authority.name.as_str();
     let cause = |reason, text: String, hint: Option<String>| Cause {
         authority: Some(name.to_owned()),
@@ -42,70 +61,162 @@ pub(crate) fn cause(authority: &Authority, refusals: &Refusals, image: &ImageRef
         text,
         hint,
     };
-    match &authority.check {
-        Check::Fail(message) => {
+    match (&authority.check, evidence) {
+        (Check::Fail(message), _) => {
             cause(Reason::StaticFail, format!("disallowed by static policy: {message}"), None)
         }
-        Check::NotReady(problem) => cause(
+        (Check::NotReady(problem), _) => cause(
             Reason::AuthorityNotReady,
             format!("failed to process authority: {name}"),
             Some(format!("authority {name} cannot be used: {problem}")),
         ),
-        // A static pass vouches, so this is only ever reached by a bug; it refuses all the same.
-        Check::Pass => cause(Reason::Internal, format!("failed to process authority: {name}"), None),
-        Check::Key(key, formats) => {
-            let (reason, text) = refusals.text();
-            let hint = refusals.hint(key, *formats, image, digest);
-            let prefix =
-                format!("signature key validation failed for authority {name} for {}: ", image.name());
-            cause(reason, prefix + &text, Some(format!("authority {name}: {hint}")))
+        // A static pass vouches, and whoever wants evidence has looked for it, so this is only ever reached by a bug;
+        // it refuses all the same.
+        (Check::Pass, _) | (Check::Signed(_), None) => {
+            cause(Reason::Internal, format!("failed to process authority: {name}"), None)
+        }
+        (Check::Signed(signed), Some(evidence)) => {
+            if let Err(problems) = &evidence.proof {
+                let all: Vec<_> = problems.iter().map(ToString::to_string).collect();
+                let hint = format!("authority {name} cannot be used: {}", all.join("; "));
+                return cause(Reason::TrustRootNotReady, without_roots(name, signed, problems), Some(hint));
+            }
+            let (reason, text) = text(name, evidence, image);
+            cause(reason, text, Some(format!("authority {name}: {}", hint(evidence, image))))
         }
     }
+}
+
+/// The field's words for a trust root that cannot be used.
+fn without_roots(name: &str, signed: &Signed, problems: &[NotReady]) -> String {
+    let (field, problem) =
+        problems.first().map_or(("", ""), |one| (one.field.as_str(), one.problem.as_str()));
+    let is_for = |reference: &Option<trustwright_policy::TrustRef>| {
+        reference.as_ref().is_some_and(|reference| reference.field == field)
+    };
+    let cause = if is_for(&signed.trust.certificates) {
+        format!("getting Fulcio certs: {name}: {problem}")
+    } else if is_for(&signed.trust.log) {
+        format!("getting Rekor public keys: {name}: {problem}")
+    } else {
+        format!("fetching keys for trustRootRef: {problem}")
+    };
+    match signed.wanted {
+        Wanted::Signature => format!("constructing checkOpts for {name}: {cause}"),
+        Wanted::Attestations(_) => format!("creating CheckOpts: {cause}"),
+    }
+}
+
+/// The reason, and the words of the field for it.
+fn text(name: &str, evidence: &EvidenceState<'_>, image: &ImageRef) -> (Reason, String) {
+    let (signed, refusals) = (evidence.signed, &evidence.refusals);
+    let by = match &signed.signatory {
+        Signatory::Key(_) => "key",
+        Signatory::Keyless(_) => "keyless",
+    };
+    let failed = |what: &str, cause: &str| {
+        format!("{what} {by} validation failed for authority {name} for {}: {cause}", image.name())
+    };
+    let (what, missing) = match &signed.wanted {
+        Wanted::Signature => ("signature", None),
+        Wanted::Attestations(attestations) => ("attestation", missing(attestations, &evidence.satisfied)),
+    };
+    if let Some((reason, text)) = &refusals.fault {
+        return (*reason, failed(what, text));
+    }
+    if let Some(attestation) = missing
+        && (refusals.verified > 0 || refusals.list.is_empty() && refusals.unwanted > 0)
+    {
+        let types: Vec<_> = evidence.verified_types.iter().map(String::as_str).collect();
+        let text = format!(
+            "no matching attestations with type {}, checked the following predicateTypes: \"{}\"",
+            attestation.predicate_type,
+            types.join(",")
+        );
+        return (Reason::NoMatchingAttestations, text);
+    }
+    let texts = refusals.texts();
+    match (&signed.wanted, refusals.list.iter().map(explain::reason).max()) {
+        (Wanted::Signature, None) => (Reason::NoSignatures, failed(what, "no signatures found")),
+        (Wanted::Attestations(_), None) => {
+            (Reason::NoAttestations, failed(what, "no matching attestations: "))
+        }
+        (Wanted::Signature, Some(weight)) => {
+            let reason = weight.reason().unwrap_or(Reason::NoMatchingSignatures);
+            (reason, failed(what, &format!("no matching signatures: {texts}")))
+        }
+        (Wanted::Attestations(_), Some(weight)) => {
+            let reason = weight.reason().unwrap_or(Reason::NoMatchingAttestations);
+            (reason, failed(what, &format!("no matching attestations: {texts}")))
+        }
+    }
+}
+
+fn missing<'a>(attestations: &'a [Attestation], satisfied: &[bool]) -> Option<&'a Attestation> {
+    attestations.iter().zip(satisfied).find(|(_, satisfied)| !**satisfied).map(|(attestation, _)| attestation)
 }
 
 impl Refusals {
-    /// The reason, and the words of the field for it.
-    fn text(&self) -> (Reason, String) {
-        if let Some((reason, text)) = &self.fault {
-            return (*reason, text.clone());
-        }
-        if self.list.is_empty() {
-            return (Reason::NoSignatures, "no signatures found".into());
-        }
+    fn texts(&self) -> String {
         let mut texts: Vec<String> = Vec::new();
         for text in self.list.iter().map(ToString::to_string) {
-            if !texts.contains(&text) && texts.len() < MAX_TEXTS {
+            if texts.len() < MAX_TEXTS && !texts.contains(&text) {
                 texts.push(text);
             }
         }
-        (Reason::NoMatchingSignatures, format!("no matching signatures: {}", texts.join("\n ")))
-    }
-
-    /// What was done, and what remains to do.
-    fn hint(&self, key: &PublicKey, formats: Formats, image: &ImageRef, digest: Digest) -> String {
-        let repository = image.repository();
-        let found = match (self.list.len(), &self.fault) {
-            (0, None) => {
-                Some(format!("looked for {} in {repository} and found none", places(formats, digest)))
-            }
-            (0, Some(_)) => None,
-            (count, _) => Some(format!(
-                "{count} signature(s) found in {repository}, none of them good under the key {}",
-                key.fingerprint()
-            )),
-        };
-        let fault = self.fault.as_ref().map(|_| {
-            format!("the registry {} has to answer before {digest} can be judged", repository.registry())
-        });
-        let skipped = (self.skipped > 0).then(|| format!("{} more not looked at", self.skipped));
-        [fault, found, skipped].into_iter().flatten().collect::<Vec<_>>().join("; ")
+        texts.join("\n ")
     }
 }
 
-fn places(formats: Formats, digest: Digest) -> String {
-    let bundles = || format!("bundles among the referrers of {digest}");
-    let tag = || format!("the tag sha256-{}.sig", digest.hex());
-    let bundles = looks_for(formats, Form::Bundle).then(bundles);
-    let tag = looks_for(formats, Form::Legacy).then(tag);
-    bundles.into_iter().chain(tag).collect::<Vec<_>>().join(" and ")
+/// What was done, and what remains to do.
+fn hint(evidence: &EvidenceState<'_>, image: &ImageRef) -> String {
+    let (signed, refusals) = (evidence.signed, &evidence.refusals);
+    let repository: &Repository = signed.place.repository.as_ref().unwrap_or(image.repository());
+    let noun = match signed.wanted {
+        Wanted::Signature => "signature(s)",
+        Wanted::Attestations(_) => "attestation(s)",
+    };
+    let found = match (refusals.list.len(), refusals.verified, &refusals.fault) {
+        (0, 0, Some(_)) => None,
+        (0, 0, None) => {
+            let places: Vec<_> = evidence.sources.iter().map(|source| place(source, image)).collect();
+            Some(format!("looked for {} in {repository} and found none", places.join(" and ")))
+        }
+        (refused, 0, _) => {
+            let whom = match &signed.signatory {
+                Signatory::Key(key) => format!("under the key {}", key.fingerprint()),
+                Signatory::Keyless(_) => "for a keyless authority".to_owned(),
+            };
+            Some(format!("{refused} {noun} found in {repository}, none of them good {whom}"))
+        }
+        (refused, verified, _) => Some(format!(
+            "{} {noun} found in {repository}, {verified} of them good, and of another type",
+            refused + verified
+        )),
+    };
+    let fault = refusals.fault.as_ref().map(|_| {
+        let digest = image.digest().map_or_else(|| image.name(), |digest| digest.to_string());
+        format!("the registry {} has to answer before {digest} can be judged", repository.registry())
+    });
+    let mut explanations: Vec<String> = Vec::new();
+    for text in refusals.list.iter().filter_map(|refusal| explain::hint(refusal, signed)) {
+        if explanations.len() < MAX_HINTS && !explanations.contains(&text) {
+            explanations.push(text);
+        }
+    }
+    let skipped = (refusals.skipped > 0).then(|| format!("{} more not looked at", refusals.skipped));
+    let unwanted = (refusals.unwanted > 0 && matches!(signed.wanted, Wanted::Attestations(_)))
+        .then(|| format!("{} listed as of other types not looked at", refusals.unwanted));
+    let parts = fault.into_iter().chain(found).chain(explanations).chain(skipped).chain(unwanted);
+    parts.collect::<Vec<_>>().join("; ")
+}
+
+fn place(source: &Source, image: &ImageRef) -> String {
+    match &source.shelf {
+        Shelf::Referrers => {
+            let digest = image.digest().map_or_else(|| image.name(), |digest| digest.to_string());
+            format!("bundles among the referrers of {digest}")
+        }
+        Shelf::Signatures(tag) | Shelf::Attestations(tag) => format!("the tag {tag}"),
+    }
 }

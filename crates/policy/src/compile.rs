@@ -1,16 +1,13 @@
 //! From a `ClusterImagePolicy` to what admission needs of it.
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+mod authority;
+
+use std::fmt;
 
 use serde_json::Value;
-use trustwright_api::{
-    decode_spec,
-    v1alpha1::{self as api, ClusterImagePolicySpec},
-};
-use trustwright_roots::DEFAULT_NAME;
-use trustwright_verify::{HashAlgorithm, PublicKey};
+use trustwright_api::{decode_spec, v1alpha1::ClusterImagePolicySpec};
 
-use crate::{Glob, Inputs, References, Scope, Workload, references::Reader, resolve};
+use crate::{Authority, Check, Glob, Inputs, References, Scope, Workload, references::Reader, resolve};
 
 /// What a failure of the policy does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,15 +25,6 @@ pub enum Images {
     Globs(Vec<Glob>),
     /// All: a pattern of the policy cannot be read, so nobody knows which it leaves out.
     Every,
-}
-
-/// Where a key authority looks for signatures (`signatureFormat`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Formats {
-    /// Cosign's `sha256-<hex>.sig` tag.
-    pub legacy: bool,
-    /// Sigstore bundles among the image's referrers.
-    pub bundle: bool,
 }
 
 /// Which part of a policy a problem is about.
@@ -69,30 +57,6 @@ impl fmt::Display for NotReady {
     }
 }
 
-/// What an authority checks.
-#[derive(Debug, Clone)]
-pub enum Check {
-    /// Nothing: every image passes.
-    Pass,
-    /// Nothing: every image fails, with this message.
-    Fail(String),
-    /// A signature under this key.
-    Key(Arc<PublicKey>, Formats),
-    /// It cannot check anything.
-    NotReady(NotReady),
-}
-
-/// A compiled authority.
-#[derive(Debug, Clone)]
-pub struct Authority {
-    /// Its name, or `authority-<index>`.
-    pub name: String,
-    /// What it checks.
-    pub check: Check,
-    /// The trust roots that it rests on, by name and in order.
-    pub trust_roots: Vec<String>,
-}
-
 /// A compiled policy.
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -108,6 +72,8 @@ pub struct Policy {
     pub authorities: Vec<Authority>,
     /// What keeps the policy as a whole from working. Where there is anything, the policy fails.
     pub problems: Vec<NotReady>,
+    /// What its author should know although it works: the field, and what follows.
+    pub notes: Vec<String>,
     /// What it was compiled from besides its spec.
     pub inputs: Inputs,
 }
@@ -122,6 +88,7 @@ impl Policy {
             scopes: Vec::new(),
             authorities: Vec::new(),
             problems: vec![NotReady { part: Part::Spec, field: "spec".into(), problem: problem.into() }],
+            notes: Vec::new(),
             inputs: Inputs::default(),
         }
     }
@@ -135,11 +102,12 @@ impl Policy {
         images && (self.scopes.is_empty() || self.scopes.iter().any(|scope| scope.selects(workload)))
     }
 
-    /// Everything in the policy that cannot be used, the authorities' problems included.
+    /// Everything in the policy that cannot be used, the authorities' problems included. Trust roots are not among
+    /// them: see [`crate::trust_problems`].
     pub fn not_ready(&self) -> impl Iterator<Item = &NotReady> {
         self.problems.iter().chain(self.authorities.iter().filter_map(|authority| match &authority.check {
             Check::NotReady(problem) => Some(problem),
-            Check::Pass | Check::Fail(_) | Check::Key(..) => None,
+            Check::Pass | Check::Fail(_) | Check::Signed(_) => None,
         }))
     }
 }
@@ -217,133 +185,11 @@ pub fn compile(name: &str, spec: &ClusterImagePolicySpec, references: &dyn Refer
         .authorities
         .iter()
         .enumerate()
-        .map(|(index, authority)| compile_authority(index, authority, &reader))
+        .map(|(index, authority)| authority::compile(index, authority, &reader))
         .collect();
+    let notes = spec.authorities.iter().enumerate().filter_map(authority::note).collect();
     let inputs = reader.inputs();
-    Policy { name: name.to_owned(), mode, images, scopes, authorities, problems, inputs }
-}
-
-fn compile_authority(index: usize, authority: &api::Authority, reader: &Reader<'_>) -> Authority {
-    let path = format!("spec.authorities[{index}]");
-    let check = check(&path, authority, reader).unwrap_or_else(|Unusable { part, field, problem }| {
-        Check::NotReady(NotReady { part, field: format!("{path}{field}"), problem })
-    });
-    Authority { name: authority.name.clone(), check, trust_roots: trust_roots(authority) }
-}
-
-/// The trust roots that an authority names, or means where it names none.
-fn trust_roots(authority: &api::Authority) -> Vec<String> {
-    let mut named = BTreeSet::new();
-    if let Some(keyless) = authority.keyless.as_ref().filter(|keyless| keyless.ca_cert.is_none()) {
-        let name = keyless.trust_root_ref.as_str();
-        named.insert(if name.is_empty() { DEFAULT_NAME } else { name });
-    }
-    let log = authority.ctlog.as_ref().map(|log| log.trust_root_ref.as_str());
-    let stamp = authority.rfc3161timestamp.as_ref().map(|stamp| stamp.trust_root_ref.as_str());
-    named.extend([log, stamp].into_iter().flatten().filter(|name| !name.is_empty()));
-    named.into_iter().map(str::to_owned).collect()
-}
-
-/// What cannot be compiled: the field below the authority (with its dot), and the problem.
-struct Unusable {
-    part: Part,
-    field: String,
-    problem: String,
-}
-
-impl Unusable {
-    fn new(part: Part, field: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { part, field: field.into(), problem: problem.into() }
-    }
-}
-
-fn check(path: &str, authority: &api::Authority, reader: &Reader<'_>) -> Result<Check, Unusable> {
-    let refused = |field: &str, problem: String| Err(Unusable::new(Part::Spec, field, problem));
-    let unsupported =
-        |field: &str, what: &str| refused(field, format!("{what} not verified by this version"));
-    match (&authority.static_, &authority.key, &authority.keyless) {
-        (Some(fixed), None, None) => match fixed.action.as_str() {
-            "pass" => Ok(Check::Pass),
-            "fail" => Ok(Check::Fail(fixed.message.clone())),
-            other => {
-                refused(".static.action", format!("unsupported action {other:?}, expected pass or fail"))
-            }
-        },
-        (None, Some(key), None) => {
-            // Read first: what is missing is worth more than what this version does not do.
-            let key = public_key(key, reader)?;
-            resolve_attestations(authority, reader)?;
-            if !authority.attestations.is_empty() {
-                return unsupported(".attestations", "attestations are");
-            }
-            if authority.ctlog.as_ref().is_some_and(|log| log.url.is_some() || !log.trust_root_ref.is_empty())
-            {
-                return unsupported(".ctlog", "transparency log entries are");
-            }
-            if authority.rfc3161timestamp.as_ref().is_some_and(|stamp| !stamp.trust_root_ref.is_empty()) {
-                return unsupported(".rfc3161timestamp", "timestamps are");
-            }
-            if !authority.source.is_empty() {
-                return unsupported(".source", "signatures in other repositories are");
-            }
-            Ok(Check::Key(Arc::new(key), formats(&authority.signature_format)?))
-        }
-        (None, None, Some(keyless)) => {
-            if let Some(key) = &keyless.ca_cert {
-                resolve::key(key, reader).map_err(|(field, problem)| {
-                    Unusable::new(Part::Keys, format!(".keyless.ca-cert{field}"), problem)
-                })?;
-            }
-            resolve_attestations(authority, reader)?;
-            unsupported(".keyless", "keyless signatures are")
-        }
-        (None, None, None) => {
-            refused("", "expected exactly one of key, keyless and static, got neither".into())
-        }
-        _ => refused("", format!("expected exactly one of {path}.key, keyless and static, got several")),
-    }
-}
-
-fn resolve_attestations(authority: &api::Authority, reader: &Reader<'_>) -> Result<(), Unusable> {
-    for (index, attestation) in authority.attestations.iter().enumerate() {
-        if let Some(policy) = &attestation.policy {
-            resolve::body(policy, reader).map_err(|(field, problem)| {
-                Unusable::new(Part::Policies, format!(".attestations[{index}].policy{field}"), problem)
-            })?;
-        }
-    }
-    Ok(())
-}
-
-fn public_key(key: &api::KeyRef, reader: &Reader<'_>) -> Result<PublicKey, Unusable> {
-    let unusable = |field: &str, problem: String| Unusable::new(Part::Keys, format!(".key{field}"), problem);
-    let pem = resolve::key(key, reader).map_err(|(field, problem)| unusable(field, problem))?;
-    let hash = match key.hash_algorithm.trim() {
-        "" => None,
-        text => Some(
-            text.parse::<HashAlgorithm>().map_err(|error| unusable(".hashAlgorithm", error.to_string()))?,
-        ),
-    };
-    PublicKey::from_pem(&pem, hash).map_err(|error| match &key.secret_ref {
-        None => unusable(".data", error.to_string()),
-        Some(secret) => unusable(
-            ".secretRef",
-            format!("secret {:?} contains an invalid public key: {error}", secret.name),
-        ),
-    })
-}
-
-fn formats(signature_format: &str) -> Result<Formats, Unusable> {
-    match signature_format {
-        "" => Ok(Formats { legacy: true, bundle: true }),
-        "legacy" => Ok(Formats { legacy: true, bundle: false }),
-        "bundle" => Ok(Formats { legacy: false, bundle: true }),
-        other => Err(Unusable::new(
-            Part::Spec,
-            ".signatureFormat",
-            format!("unsupported format {other:?}, expected legacy or bundle"),
-        )),
-    }
+    Policy { name: name.to_owned(), mode, images, scopes, authorities, problems, notes, inputs }
 }
 
 #[cfg(test)]

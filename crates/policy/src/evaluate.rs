@@ -67,6 +67,7 @@ mod tests {
             scopes: Vec::new(),
             authorities: Vec::new(),
             problems,
+            notes: Vec::new(),
             inputs: crate::Inputs::default(),
         }
     }

@@ -11,6 +11,7 @@
 //! * A policy that cannot be compiled is still a policy: it keeps what it matches (everything, where its own
 //!   patterns cannot be read) and denies, or warns about, what it matches.
 
+mod authority;
 mod compile;
 mod evaluate;
 mod glob;
@@ -18,11 +19,16 @@ mod references;
 mod resolve;
 mod scope;
 mod snapshot;
+mod state;
+mod trust;
 
-pub use compile::{Authority, Check, Formats, Images, Mode, NotReady, Part, Policy, compile, compile_stored};
+pub use authority::{Attestation, Authority, Check, Formats, Place, Signatory, Signed, Wanted};
+pub use compile::{Images, Mode, NotReady, Part, Policy, compile, compile_stored};
 pub use evaluate::{Outcome, evaluate};
 pub use glob::{Glob, InvalidGlob};
 pub use references::{Inputs, NoReferences, Reference, References};
 pub use resolve::{BODY_KEY, BODY_PREFIX, body_name};
 pub use scope::{Scope, Workload};
 pub use snapshot::{NoMatch, Settings, Snapshot, select};
+pub use state::{Version, state};
+pub use trust::{Roots, RootsKey, Trust, TrustRef, trust_problems};

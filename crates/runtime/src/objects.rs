@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, error::Error, sync::Arc};
 use futures::{Stream, StreamExt as _};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{
-    Api, Client, Resource,
+    Api, Client, Resource, ResourceExt,
     runtime::{
         WatchStreamExt as _,
         reflector::{self, ObjectRef, Store},
@@ -13,8 +13,13 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
-use tokio::sync::watch;
+use tokio::sync::{
+    broadcast::{self, error::RecvError},
+    watch,
+};
 
+/// Changes that are kept for those who are slow to hear of them.
+const BACKLOG: usize = 256;
 /// What Helm keeps is large, and none of our business.
 const SECRETS: &str = "type!=helm.sh/release.v1";
 
@@ -25,6 +30,16 @@ pub struct Objects {
     secrets: Store<Secret>,
     config_maps: Store<ConfigMap>,
     changes: watch::Receiver<u64>,
+    touched: broadcast::Sender<Touched>,
+}
+
+/// What may be another one now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Touched {
+    /// Any object: all have been listed anew.
+    All,
+    /// The Secret or `ConfigMap` of this name.
+    One(Arc<str>),
 }
 
 impl Objects {
@@ -55,6 +70,18 @@ impl Objects {
         self.changes.clone()
     }
 
+    /// Each change from now on, by the name of the object.
+    pub fn touched(&self) -> impl Stream<Item = Touched> + Send + use<> {
+        futures::stream::unfold(self.touched.subscribe(), |mut touched| async move {
+            match touched.recv().await {
+                Ok(one) => Some((one, touched)),
+                // Whoever was too slow to hear of each must take it that all have changed.
+                Err(RecvError::Lagged(_)) => Some((Touched::All, touched)),
+                Err(RecvError::Closed) => None,
+            }
+        })
+    }
+
     /// Waits until both kinds have been listed to the end.
     pub async fn listed(&self) {
         let mut changes = self.changes.clone();
@@ -75,7 +102,9 @@ pub fn watch(client: Client, namespace: &str) -> (Objects, impl Future<Output = 
     let (secrets, secret_writer) = reflector::store();
     let (config_maps, config_map_writer) = reflector::store();
     let (count, changes) = watch::channel(0);
-    let objects = Objects { namespace: namespace.into(), secrets, config_maps, changes };
+    let (touched, _) = broadcast::channel(BACKLOG);
+    let objects =
+        Objects { namespace: namespace.into(), secrets, config_maps, changes, touched: touched.clone() };
     let secret_events = events::<Secret>(
         Api::namespaced(client.clone(), namespace),
         watcher::Config::default().fields(SECRETS),
@@ -96,6 +125,11 @@ pub fn watch(client: Client, namespace: &str) -> (Objects, impl Future<Output = 
             };
             if watched.hears(kind, &news) && secrets.listed && config_maps.listed {
                 count.send_modify(|count| *count += 1);
+                // Nobody may be listening.
+                let _ = touched.send(match news {
+                    News::Changed(name) => Touched::One(name.into()),
+                    News::Listed | News::Listing | News::Failed(_) => Touched::All,
+                });
             }
         }
     };
@@ -110,7 +144,7 @@ enum Kind {
 
 enum News {
     Listed,
-    Changed,
+    Changed(String),
     Listing,
     Failed(watcher::Error),
 }
@@ -132,7 +166,7 @@ impl Watched {
                 }
                 true
             }
-            News::Changed => true,
+            News::Changed(_) => true,
             News::Listing => false,
             News::Failed(error) => {
                 if !std::mem::replace(&mut self.failing, true) {
@@ -155,10 +189,12 @@ where
     watcher(api, config).default_backoff().modify(|object| object.meta_mut().managed_fields = None)
 }
 
-fn news<K>(event: Result<watcher::Event<K>, watcher::Error>) -> News {
+fn news<K: ResourceExt>(event: Result<watcher::Event<K>, watcher::Error>) -> News {
     match event {
         Ok(watcher::Event::InitDone) => News::Listed,
-        Ok(watcher::Event::Apply(_) | watcher::Event::Delete(_)) => News::Changed,
+        Ok(watcher::Event::Apply(object) | watcher::Event::Delete(object)) => {
+            News::Changed(object.name_any())
+        }
         Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => News::Listing,
         Err(error) => News::Failed(error),
     }

@@ -2,6 +2,7 @@
 
 mod args;
 mod process;
+mod status;
 mod trust;
 
 use std::process::ExitCode;
@@ -13,6 +14,7 @@ use crate::args::{Args, CommandLine, Task};
 fn main() -> ExitCode {
     let done = match CommandLine::parse().task {
         Task::Serve(command) => process::run(&Args { command }),
+        Task::Status(status) => return status::run(&status),
         Task::Trust(command) => trust::run(&command),
     };
     match done {

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use kube::Client;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use trustwright_controllers::{ExpiryWarning, Operator, Settings};
+use trustwright_controllers::{CompanionSettings, DependentSettings, ExpiryWarning, Operator, Settings};
 use trustwright_engine::Engine;
 use trustwright_policy::Snapshot;
 use trustwright_registry::ClientConfig;
@@ -24,9 +24,9 @@ use trustwright_runtime::{
     server::{self, Limits, TlsOptions, TlsVersion},
     shutdown::{self, Shutdown},
 };
-use trustwright_webhook::{App, Loaded, Sources, router};
+use trustwright_webhook::{App, Loaded, Reporter, Sources, report, router};
 
-use crate::args::{Args, Roles, Serve};
+use crate::args::{Args, Mode, Roles, Serve};
 
 const CERTIFICATE: &str = "certificate";
 const POLICIES: &str = "policies";
@@ -39,6 +39,10 @@ type Certificates = watch::Receiver<Option<Arc<ServingCertificate>>>;
 /// Runs until the process is told to stop.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let (roles, serve) = args.command.parts();
+    anyhow::ensure!(
+        !roles.webhook || serve.mode == Mode::Standalone,
+        "--mode=companion is for trustwright controller: the webhooks are the Policy Controller's"
+    );
     logs::init(&serve.log_level, serve.log_format)?;
     // Fails only if a provider is installed already, which is as good.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -86,7 +90,11 @@ impl<'a> Process<'a> {
         let client = Client::try_from(config).context("the Kubernetes configuration cannot be used")?;
         let default_root = default_root(args)?;
         let (objects, watching) = objects::watch(client.clone(), &args.namespace);
-        let checks: &[_] = if roles.webhook { &[CERTIFICATE, POLICIES] } else { &[CERTIFICATE] };
+        let checks: &[_] = match (roles.webhook, args.mode) {
+            (true, _) => &[CERTIFICATE, POLICIES],
+            (false, Mode::Standalone) => &[CERTIFICATE],
+            (false, Mode::Companion) => &[],
+        };
         let mut process = Process {
             args,
             client,
@@ -107,10 +115,14 @@ impl<'a> Process<'a> {
             "trustwright",
             &BuildInfo { version: env!("CARGO_PKG_VERSION"), revision: revision() },
         );
-        let certificates = process.keep_certificate();
+        let certificates = match args.mode {
+            Mode::Standalone => process.keep_certificate(),
+            // The webhooks are the other system's.
+            Mode::Companion => watch::channel(None).1,
+        };
         if roles.controller {
             let counted = trustwright_controllers::Metrics::register(metrics.shared());
-            process.control(certificates.clone(), counted);
+            process.control(certificates.clone(), counted, args.dependents()?);
         }
         let app = if roles.webhook {
             Some(process.watch(trustwright_webhook::Metrics::register(metrics.own()))?)
@@ -158,9 +170,13 @@ impl<'a> Process<'a> {
     }
 
     /// Takes part in the election, and runs what only the leader may do.
-    fn control(&mut self, certificates: Certificates, metrics: trustwright_controllers::Metrics) {
-        let identity =
-            self.args.identity.clone().unwrap_or_else(|| format!("trustwright-{}", std::process::id()));
+    fn control(
+        &mut self,
+        certificates: Certificates,
+        metrics: trustwright_controllers::Metrics,
+        dependents: DependentSettings,
+    ) {
+        let identity = self.identity();
         let (leading, election) = lease::run(
             self.client.clone(),
             &self.args.namespace,
@@ -171,6 +187,12 @@ impl<'a> Process<'a> {
         );
         self.election.spawn(election);
         let stop = self.stop_writing.clone();
+        let companion = match self.args.mode {
+            Mode::Standalone => None,
+            Mode::Companion => Some(CompanionSettings {
+                policy_controller_namespace: self.args.policy_controller_namespace.clone(),
+            }),
+        };
         let operator = Operator {
             client: self.client.clone(),
             objects: self.objects.clone(),
@@ -181,7 +203,9 @@ impl<'a> Process<'a> {
                     online: self.args.expiry_warning_online,
                     offline: self.args.expiry_warning_offline,
                 },
+                dependents,
             },
+            companion,
             metrics,
             clock: clock::now,
         };
@@ -189,6 +213,9 @@ impl<'a> Process<'a> {
         self.writers.spawn(async move {
             stop.run_until_cancelled(Box::pin(work)).await;
         });
+        if self.args.mode == Mode::Companion {
+            return;
+        }
         let targets = vec![
             Target::Mutating(self.args.webhook_name.clone()),
             Target::Validating(self.args.webhook_name.clone()),
@@ -208,6 +235,11 @@ impl<'a> Process<'a> {
         ));
     }
 
+    /// The name of this replica.
+    fn identity(&self) -> String {
+        self.args.identity.clone().unwrap_or_else(|| format!("trustwright-{}", std::process::id()))
+    }
+
     /// Keeps policies and trust roots in force, and readiness in step with them.
     fn watch(&mut self, metrics: trustwright_webhook::Metrics) -> anyhow::Result<App> {
         let registry = trustwright_registry::Client::new(&ClientConfig::default())
@@ -220,7 +252,27 @@ impl<'a> Process<'a> {
             default_root: self.default_root.clone(),
             clock: clock::now,
         };
-        self.readers.spawn(trustwright_webhook::watch(sources, snapshot.clone(), metrics.clone(), loaded));
+        let (count, published) = watch::channel(0);
+        self.readers.spawn(trustwright_webhook::watch(
+            sources,
+            snapshot.clone(),
+            metrics.clone(),
+            loaded,
+            count,
+        ));
+        let reporter = Reporter {
+            client: self.client.clone(),
+            namespace: self.args.namespace.clone(),
+            identity: self.identity(),
+            clock: clock::now,
+        };
+        self.writers.spawn(report(
+            reporter,
+            snapshot.clone(),
+            is_loaded.clone(),
+            published,
+            self.stop_writing.clone(),
+        ));
         let readiness = self.readiness.clone();
         self.readers.spawn(async move {
             loop {

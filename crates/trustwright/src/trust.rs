@@ -21,7 +21,7 @@ mod manifest;
 mod minimum;
 mod mirror;
 mod pack;
-mod report;
+pub(crate) mod report;
 mod role_name;
 mod source;
 
@@ -77,7 +77,7 @@ fn remark(checked: &Checked) {
 }
 
 /// Prints a result. A reader that has read enough is no failure.
-fn print(text: &str) -> anyhow::Result<()> {
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

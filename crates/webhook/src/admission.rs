@@ -62,7 +62,7 @@ async fn judge(
     };
     let fields: Vec<ImageField> = images.into_iter().map(|image| image.field).collect();
     let snapshot = app.snapshot.load_full();
-    app.engine.judge(&snapshot, &workload, &fields, deadline).await
+    app.engine.judge(&snapshot, &workload, &fields, (app.clock)(), deadline).await
 }
 
 /// The images of the request's object; the error is fit for a person.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use kube::core::DynamicObject;
 use serde_json::Value;
-use trustwright_policy::{Policy, References, Settings, Snapshot, compile_stored};
+use trustwright_policy::{Policy, References, Settings, Snapshot, Version, compile_stored};
 
 /// Every `ClusterImagePolicy`, compiled.
 ///
@@ -37,6 +37,18 @@ impl Compiled {
         let policy = compile_stored(name, spec, references);
         let spec = spec.filter(|_| !policy.inputs.references.is_empty()).cloned().map(Arc::new);
         Self { version, policy: Arc::new(policy), spec }
+    }
+}
+
+impl Compiled {
+    /// What the policy was made from.
+    fn version(&self) -> Version {
+        let (uid, generation) = &self.version;
+        Version {
+            uid: uid.clone().unwrap_or_default(),
+            generation: generation.unwrap_or_default(),
+            inputs: self.policy.inputs.digest,
+        }
     }
 }
 
@@ -92,7 +104,8 @@ impl Index {
     pub fn snapshot(&self) -> Snapshot {
         let policies =
             self.policies.iter().map(|(name, compiled)| (name.clone(), compiled.policy.clone())).collect();
-        Snapshot { policies, settings: self.settings, ..Snapshot::default() }
+        let versions = self.policies.iter().map(|(name, known)| (name.clone(), known.version())).collect();
+        Snapshot { policies, versions, settings: self.settings, ..Snapshot::default() }
     }
 }
 

@@ -21,6 +21,7 @@ mod message;
 mod metrics;
 mod mutation;
 mod objects;
+mod report;
 mod review;
 mod router;
 mod skip;
@@ -31,5 +32,6 @@ mod workload;
 
 pub use index::Index;
 pub use metrics::Metrics;
+pub use report::{Reporter, report};
 pub use router::{App, Limits, router};
 pub use watch::{Loaded, Sources, watch};

@@ -178,7 +178,7 @@ impl Metrics {
 
     /// Notes what is in force from now on. `kept` trust roots rest on what was accepted before.
     pub(crate) fn snapshot(&self, snapshot: &Snapshot, kept: usize) {
-        let Snapshot { policies, trust, settings: _ } = snapshot;
+        let Snapshot { policies, trust, versions: _, settings: _ } = snapshot;
         let broken = policies.values().filter(|policy| policy.not_ready().next().is_some()).count();
         let fingerprints: BTreeMap<_, _> = trust
             .iter()

@@ -50,11 +50,13 @@ pub(crate) fn validate(namespace: &str, request: &Request, now: Timestamp) -> Ad
     let found = match our_kind(request) {
         Some("ClusterImagePolicy") => spec(request).map(|spec: ClusterImagePolicySpec| {
             let errors = validate_cluster_image_policy(&spec, &settings);
-            let notes: Vec<String> = compile(&request.name, &spec, &NoReferences)
+            let policy = compile(&request.name, &spec, &NoReferences);
+            let notes: Vec<String> = policy
                 .not_ready()
                 // What stands in other objects may come after the policy; its status tells.
                 .filter(|problem| !problem.field.ends_with("Ref") && !problem.field.ends_with(".remote"))
                 .map(|problem| format!("{problem}; images that only this could admit are denied"))
+                .chain(policy.notes.iter().cloned())
                 .collect();
             (errors, notes)
         }),
@@ -217,12 +219,36 @@ mod tests {
 
     #[test]
     fn an_authority_of_a_later_version_is_admitted_with_a_warning_that_says_so() {
-        let keyless = json!({"mode": "enforce", "images": [{"glob": "**"}], "authorities": [{"name": "a",
-            "keyless": {"url": "https://fulcio.sigstore.dev", "identities": [{"issuer": "i", "subject": "s"}]}}]});
-        let response = validate_now(&request("ClusterImagePolicy", &keyless));
+        let attested = json!({"mode": "enforce", "images": [{"glob": "**"}], "authorities": [{"name": "a",
+            "keyless": {"url": "https://fulcio.sigstore.dev", "identities": [{"issuer": "i", "subject": "s"}]},
+            "attestations": [{"name": "b", "predicateType": "https://example.com/v1",
+                "policy": {"type": "cue", "data": "x: 1"}}]}]});
+        let response = validate_now(&request("ClusterImagePolicy", &attested));
         assert!(response.allowed, "{}", response.result.message);
         let warnings = response.warnings.unwrap();
-        assert!(warnings[0].starts_with("spec.authorities[0].keyless: keyless signatures are not verified"));
+        let start =
+            "spec.authorities[0].attestations[0].policy: policies over attestations are not evaluated";
+        assert!(warnings[0].starts_with(start), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_private_certificate_authority_without_its_log_is_admitted_with_a_warning_and_with_it_without() {
+        let keyless = |ctlog: &Value| {
+            json!({"mode": "enforce", "images": [{"glob": "**"}], "authorities": [{"name": "a", "ctlog": ctlog,
+                "keyless": {"url": "https://fulcio.example", "trustRootRef": "private",
+                    "identities": [{"issuer": "i", "subject": "s"}]}}]})
+        };
+        let response = validate_now(&request("ClusterImagePolicy", &keyless(&json!({}))));
+        assert!(response.allowed, "{}", response.result.message);
+        let warnings = response.warnings.unwrap();
+        assert!(
+            warnings[0]
+                .starts_with("spec.authorities[0].ctlog.trustRootRef: missing beside keyless.trustRootRef"),
+            "{warnings:?}"
+        );
+        let response =
+            validate_now(&request("ClusterImagePolicy", &keyless(&json!({"trustRootRef": "private"}))));
+        assert!(response.allowed && response.warnings.is_none());
     }
 
     #[test]

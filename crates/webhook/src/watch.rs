@@ -49,12 +49,13 @@ pub struct Sources {
 /// while the API server is away, what was last seen stays in force, and the watches come back by themselves.
 ///
 /// The first snapshot is published once both lists and the objects of our namespace have been read to the end, and
-/// every trust root has been settled. No mirror is asked.
+/// every trust root has been settled. No mirror is asked. `count` counts the snapshots.
 pub async fn watch(
     sources: Sources,
     snapshot: Arc<ArcSwap<Snapshot>>,
     metrics: Metrics,
     loaded: watch::Sender<Loaded>,
+    count: watch::Sender<u64>,
 ) {
     let Sources { client, objects, default_root, clock } = sources;
     let policies = Policies { index: Index::default(), objects: objects.clone() };
@@ -122,6 +123,7 @@ pub async fn watch(
             let next = Snapshot { trust: roots.index.roots(), ..policies.index.index.snapshot() };
             metrics.snapshot(&next, roots.index.kept());
             snapshot.store(Arc::new(next));
+            count.send_modify(|count| *count = count.wrapping_add(1));
             if !std::mem::replace(&mut published, true) {
                 loaded.send_replace(Loaded::Yes);
             }

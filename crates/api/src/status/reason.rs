@@ -43,14 +43,24 @@ words! {
         Ready,
         /// Only a change of the spec helps. Exists only while true.
         Stalled,
+        /// Every live webhook replica has the policy in force, as it is now.
+        Enforced,
         /// Metadata that the object rests on has expired. Exists only while true.
         Expired,
         /// Metadata that the object rests on will expire soon. Exists only while true.
         Expiring,
+        /// The keys of the policy have been found and read.
+        KeysResolved,
+        /// The policy texts that the policy names have been found.
+        PoliciesResolved,
         /// We are at work to make the object ready, and no change of the spec is needed. Exists only while true.
         Reconciling,
         /// The last attempt to read the mirror succeeded. Only where there is a mirror.
         Refreshed,
+        /// Signatures can be checked: every part of the object can be used.
+        SignatureChecksReady,
+        /// The trust roots that the policy rests on are there and in force.
+        TrustReady,
         /// No TUF metadata protects the keys: they do not expire, and going back is not noticed. Exists only while true.
         Unprotected,
     }
@@ -64,6 +74,18 @@ words! {
         /// A part of the policy cannot be used; the policy denies, or warns about, what only that part could
         /// admit.
         NotCompiled,
+        /// A key or a policy text is missing or cannot be read.
+        NotResolved,
+        /// A trust root is missing, or nothing of it is in force.
+        TrustRootNotReady,
+        /// What the policy names was found.
+        Resolved,
+        /// Every live webhook replica has it.
+        InForce,
+        /// Not every live webhook replica has it yet.
+        Spreading,
+        /// No webhook replica is alive.
+        NoReplica,
     }
 }
 
@@ -78,6 +100,8 @@ words! {
         ExpiredKept,
         /// Metadata ends within the time of which we warn.
         ExpiresSoon,
+        /// Every live webhook replica has it.
+        InForce,
         /// A `ConfigMap` or Secret that the spec names is missing, or cannot be used.
         InvalidReference,
         /// The spec contradicts itself or cannot be decoded.
@@ -92,6 +116,8 @@ words! {
         Refreshing,
         /// The repository is older than what was known before.
         RolledBack,
+        /// Not every live webhook replica has it yet.
+        Spreading,
         /// Metadata expired longer ago than the spec allows.
         Stale,
         /// The verified repository is larger than a status holds.

@@ -13,7 +13,7 @@ use prometheus_client::{
     metrics::{MetricType, gauge::ConstGauge},
 };
 
-use crate::trust_root::Shown;
+use crate::{enforcement::Enforcement, trust_root::Shown};
 
 /// The trust roots as they were last seen.
 #[derive(Debug)]
@@ -91,4 +91,49 @@ fn role_label(role: &str) -> Vec<(&'static str, String)> {
 
 fn seconds(time: Timestamp) -> f64 {
     time.as_duration().as_secs_f64()
+}
+
+/// Where the leader's view of policies is, while we lead.
+#[derive(Debug)]
+pub(super) struct Policies(pub(super) Arc<Mutex<Option<Arc<Enforcement>>>>);
+
+impl Collector for Policies {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let enforcement = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // Another replica's view would be as old as its lead.
+        let Some(enforcement) = enforcement else { return Ok(()) };
+        let summary = enforcement.summary();
+        let mut gauge = |name, help, series: &[(Vec<(&'static str, String)>, usize)]| {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for (labels, value) in series {
+                let value = i64::try_from(*value).unwrap_or(i64::MAX);
+                ConstGauge::new(value).encode(family.encode_family(labels)?)?;
+            }
+            Ok(())
+        };
+        let of_policy = |name: &str| vec![("policy", name.to_owned())];
+        let ready = summary.policies.iter().map(|(name, ready, _)| (of_policy(name), usize::from(*ready)));
+        let reached = summary.policies.iter().map(|(name, _, reached)| (of_policy(name), *reached));
+        gauge(
+            "trustwright_policy_ready",
+            "Whether every part of a policy can be used",
+            &ready.collect::<Vec<_>>(),
+        )?;
+        gauge(
+            "trustwright_policy_enforced_replicas",
+            "Live webhook replicas that have a policy in force as it is now",
+            &reached.collect::<Vec<_>>(),
+        )?;
+        let state = |state: &str| vec![("state", state.to_owned())];
+        gauge(
+            "trustwright_webhook_replicas",
+            "Webhook replicas that report, and those of them that have everything in force",
+            &[(state("live"), summary.replicas), (state("in_step"), summary.in_step)],
+        )?;
+        gauge(
+            "trustwright_signature_checks_ready",
+            "Whether every policy can be used, and is in force in every live webhook replica",
+            &[(Vec::new(), usize::from(summary.ready))],
+        )
+    }
 }

@@ -7,13 +7,17 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams, Preconditions},
     core::{ApiResource, DynamicObject},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Notify;
 use trustwright_api::spec::Base64Data;
 use trustwright_roots::{DEFAULT_NAME, DefaultRoot};
 
 const MANAGER: &str = "trustwright";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// The sources of a spec besides `remote`.
+const OTHER_SOURCES: [&str; 3] = ["repository", "sigstoreKeys", "trustedRoot"];
+/// The field of `remote` that says what is read from the repository.
+const TARGET: &str = "trustedRootTarget";
 /// Longest wait for one request.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long until it is tried again, and until it is looked after without a reason.
@@ -86,23 +90,48 @@ async fn settle(
         (Some(object), Some(_)) if !is_ours(&object) => Err(KeepError::NotOurs),
         (None | Some(_), None) => Ok(()),
         (found, Some(default_root)) => {
-            let spec = json!({"remote": {
+            let remote = json!({
                 "mirror": default_root.mirror.as_str(),
                 "root": Base64Data::encode(&default_root.root),
                 "targets": trustwright_api::names::DEFAULT_TARGETS,
-            }});
-            if found.is_some_and(|object| object.data.get("spec") == Some(&spec)) {
-                return Ok(());
-            }
-            let object = json!({
-                "apiVersion": resource.api_version,
-                "kind": resource.kind,
-                "metadata": {"name": DEFAULT_NAME, "labels": {MANAGED_BY: MANAGER}},
-                "spec": spec,
             });
-            // What others wrote into it counts for nothing, and should not look otherwise.
-            api.patch(DEFAULT_NAME, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&object)).await?;
+            match found {
+                None => {
+                    let object = json!({
+                        "apiVersion": resource.api_version,
+                        "kind": resource.kind,
+                        "metadata": {"name": DEFAULT_NAME, "labels": {MANAGED_BY: MANAGER}},
+                        "spec": {"remote": remote},
+                    });
+                    let params = PatchParams::apply(MANAGER).force();
+                    api.patch(DEFAULT_NAME, &params, &Patch::Apply(&object)).await?;
+                }
+                Some(object) if shows(object.data.get("spec"), &remote) => {}
+                Some(_) => {
+                    // What others wrote into it counts for nothing, and should not look otherwise. Applying would leave
+                    // their source beside ours, which is no valid spec.
+                    let mut spec = json!({"remote": remote});
+                    for source in OTHER_SOURCES {
+                        spec[source] = Value::Null;
+                    }
+                    spec["remote"][TARGET] = Value::Null;
+                    let params =
+                        PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+                    api.patch(DEFAULT_NAME, &params, &Patch::Merge(&json!({"spec": spec}))).await?;
+                }
+            }
             Ok(())
         }
     }
+}
+
+/// Whether a spec shows our mirror and anchor, and nothing that contradicts them. How the mirror is asked may be said
+/// in it by anybody.
+fn shows(spec: Option<&Value>, ours: &Value) -> bool {
+    let field = |path: &[&str]| path.iter().try_fold(spec?, |value, name| value.get(name));
+    let is_absent = |path: &[&str]| field(path).is_none_or(Value::is_null);
+    let same = |name: &&str| field(&["remote", name]) == ours.get(name);
+    ["mirror", "root", "targets"].iter().all(same)
+        && is_absent(&["remote", TARGET])
+        && OTHER_SOURCES.iter().all(|source| is_absent(&[source]))
 }

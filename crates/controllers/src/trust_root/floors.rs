@@ -63,6 +63,10 @@ impl Floors {
     pub(super) async fn get(&self, key: &str) -> Result<Option<FloorEntry>, FloorsError> {
         let mut known = self.known.lock().await;
         self.read(&mut known, false).await?;
+        if known.stored(key).is_err() {
+            // Somebody may have removed the entry since, as the error asks for.
+            self.read(&mut known, true).await?;
+        }
         match (known.wanted.get(key), known.stored(key)?) {
             (None, stored) => Ok(stored),
             (Some(wanted), stored) => Ok(Some(wanted.max(&stored.unwrap_or_default()))),

@@ -22,7 +22,12 @@ use super::poll::Poll;
 use super::references::{Access, text};
 use super::shown::Shown;
 use super::{Observed, Refresh, RefreshFailure, annotation, decide, stored_repository};
-use crate::{Metrics, Settings, status::Decision};
+use crate::{
+    Metrics, Settings,
+    dependents::View,
+    enforcement::{Enforcement, MOST_USERS},
+    status::Decision,
+};
 
 /// The annotation whose change asks for a refresh.
 const REFRESH: &str = "trustwright.dev/refresh";
@@ -40,6 +45,10 @@ pub(crate) struct TrustRoots {
     clock: fn() -> Timestamp,
     /// Names of objects to look at again.
     changed: mpsc::UnboundedSender<String>,
+    dependents: Arc<View>,
+    enforcement: Arc<Enforcement>,
+    /// Names of policies to look at again.
+    policies_changed: mpsc::UnboundedSender<String>,
 }
 
 /// What [`TrustRoots`] is built from.
@@ -50,11 +59,24 @@ pub(crate) struct Parts {
     pub(crate) metrics: Metrics,
     pub(crate) clock: fn() -> Timestamp,
     pub(crate) changed: mpsc::UnboundedSender<String>,
+    pub(crate) dependents: Arc<View>,
+    pub(crate) enforcement: Arc<Enforcement>,
+    pub(crate) policies_changed: mpsc::UnboundedSender<String>,
 }
 
 impl TrustRoots {
     pub(crate) fn new(parts: Parts) -> Result<Self, BuildError> {
-        let Parts { client, objects, settings, metrics, clock, changed } = parts;
+        let Parts {
+            client,
+            objects,
+            settings,
+            metrics,
+            clock,
+            changed,
+            dependents,
+            enforcement,
+            policies_changed,
+        } = parts;
         // Any URL will do: every mirror is built beside it.
         let anywhere = trustwright_roots::DEFAULT_MIRROR.parse();
         let anywhere = anywhere.map_err(|_| BuildError::Base("is not a URL"))?;
@@ -68,6 +90,9 @@ impl TrustRoots {
             metrics,
             clock,
             changed,
+            dependents,
+            enforcement,
+            policies_changed,
         })
     }
 
@@ -77,14 +102,38 @@ impl TrustRoots {
         object: &DynamicObject,
         now: Timestamp,
     ) -> Result<Decision, FloorsError> {
-        let observed = self.observe(object, now).await?;
+        let mut observed = self.observe(object, now).await?;
+        self.dependents.decided(&object.name_any(), observed.judgement());
+        observed.dependents = self.dependents.of(&object.name_any());
+        self.enforce(&object.name_any(), &mut observed);
         self.metrics.show(&object.name_any(), Shown::of(&observed, || self.times(&object.name_any())));
         Ok(decide(object, &observed, self.settings.expiry_warning, now))
+    }
+
+    /// Has every replica be held against what should be in force, and tells the policies that rest on it.
+    fn enforce(&self, name: &str, observed: &mut Observed) {
+        let root = match &observed.root {
+            Ok(root) => root.clone(),
+            Err(refusal) => Root::refused(refusal.source_kind.unwrap_or(SourceKind::Remote), refusal.clone()),
+        };
+        let (in_force, concerned) = self.enforcement.trust_root(name, root);
+        for policy in concerned {
+            // Nobody listens once we no longer lead.
+            drop(self.policies_changed.send(policy));
+        }
+        observed.in_force = Some(in_force);
+        observed.users = Some(self.enforcement.users(name, MOST_USERS));
     }
 
     /// Keeps the floor of what the status says now. It never says more than the status: a floor above the only copy of
     /// a repository would lock it out.
     pub(crate) async fn applied(&self, object: &DynamicObject) -> Result<(), FloorsError> {
+        self.keep_floor(object).await?;
+        self.dependents.applied(object);
+        Ok(())
+    }
+
+    async fn keep_floor(&self, object: &DynamicObject) -> Result<(), FloorsError> {
         let floor = {
             let live = self.live();
             let Some(live) = live.get(&object.name_any()) else { return Ok(()) };
@@ -99,12 +148,18 @@ impl TrustRoots {
     /// Forgets every object but those of these names.
     pub(crate) fn retain(&self, names: &BTreeSet<String>) {
         self.live().retain(|name, _| names.contains(name));
+        self.enforcement.retain_trust_roots(names);
+        self.dependents.retain(names);
         self.metrics.retain(names);
     }
 
     /// Forgets one object.
     pub(crate) fn forget(&self, name: &str) {
         self.live().remove(name);
+        for policy in self.enforcement.forget_trust_root(name) {
+            drop(self.policies_changed.send(policy));
+        }
+        self.dependents.forget(name);
         self.metrics.forget(name);
     }
 
@@ -112,7 +167,7 @@ impl TrustRoots {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn times(&self, name: &str) -> Option<Arc<Shared>> {
+    pub(super) fn times(&self, name: &str) -> Option<Arc<Shared>> {
         self.live().get(name).map(|live| live.shared.clone())
     }
 
@@ -122,7 +177,7 @@ impl TrustRoots {
             .and_then(|spec| anchored(spec, &name, self.settings.default_root.as_ref()));
         let without_mirror = |root| {
             self.live().remove(&name);
-            Ok(Observed { root, refresh: None, packed: None })
+            Ok(Observed { root, refresh: None, packed: None, dependents: None, in_force: None, users: None })
         };
         match &spec {
             Err(refusal) => without_mirror(Err(refusal.clone())),
@@ -186,7 +241,14 @@ impl TrustRoots {
             _ => Root::refused(SourceKind::Remote, self.nothing_yet(&name, &refresh)),
         };
         let packed = state.artifact.map(|artifact| artifact.packed.as_str().into());
-        Ok(Observed { root: Ok(root), refresh: Some(refresh), packed })
+        Ok(Observed {
+            root: Ok(root),
+            refresh: Some(refresh),
+            packed,
+            dependents: None,
+            in_force: None,
+            users: None,
+        })
     }
 
     /// Takes from the status what verifies, and from our Secret what must not be gone below.

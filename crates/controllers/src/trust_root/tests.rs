@@ -5,6 +5,8 @@ use trustwright_api::spec::Base64Data;
 use super::*;
 
 mod changes;
+mod dependents;
+mod leading;
 mod mirrors;
 mod states;
 mod support;
@@ -28,7 +30,7 @@ const WARNING: ExpiryWarning = ExpiryWarning {
 fn observed(object: &DynamicObject, now: Timestamp) -> Observed {
     let root = trustwright_roots::read(object.data.get("spec"))
         .map(|spec| Root::of_spec(&spec, now).expect("a spec that holds its keys"));
-    Observed { root, refresh: None, packed: None }
+    Observed { root, refresh: None, packed: None, dependents: None, in_force: None, users: None }
 }
 
 fn decided(object: &DynamicObject, now: Timestamp) -> Decision {

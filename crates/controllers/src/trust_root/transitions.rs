@@ -1,10 +1,11 @@
 //! What people may want to hear of when a status changes. Once per change: what stays as it is says nothing.
 
 use trustwright_api::v1alpha1::{
-    Condition, ConditionStatus, ConditionType, TrustRootReason, TrustRootStatus, condition as find,
+    Condition, ConditionStatus, ConditionType, DependentStatus, TrustRootReason, TrustRootStatus,
+    condition as find,
 };
 
-use crate::status::Transition;
+use crate::{dependents::DependentReason, status::Transition};
 
 /// The reason of the event that says that other keys are trusted now.
 const MATERIAL_CHANGED: &str = "MaterialChanged";
@@ -30,7 +31,38 @@ pub(super) fn between(previous: &TrustRootStatus, next: &TrustRootStatus) -> Vec
             None => told.push(news),
         }
     }
+    told.extend(of_dependents(&previous.dependents, &next.dependents));
     told
+}
+
+/// Dependents that need somebody: one event per reason, however many they are.
+fn of_dependents<'s>(
+    previous: &'s [DependentStatus],
+    next: &'s [DependentStatus],
+) -> impl Iterator<Item = Transition> + use<'s> {
+    let is_same = |one: &DependentStatus, other: &DependentStatus| {
+        let key = |of: &DependentStatus| (of.kind.clone(), of.namespace.clone(), of.name.clone());
+        key(one) == key(other) && one.reason == other.reason
+    };
+    let reasons = [DependentReason::Refused, DependentReason::Invalid, DependentReason::NotFound];
+    reasons.into_iter().filter_map(move |reason| {
+        let reason = reason.as_str();
+        let is_news = |entry: &&DependentStatus| {
+            entry.reason.as_deref() == Some(reason) && !previous.iter().any(|known| is_same(known, entry))
+        };
+        let mut news = next.iter().filter(is_news);
+        let DependentStatus { kind, namespace, name, message, .. } = news.next()?;
+        let more = match news.count() {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        let message = message.as_deref().unwrap_or_default();
+        Some(Transition {
+            warning: true,
+            reason: format!("Dependent{reason}"),
+            message: format!("{kind} {namespace}/{name}{more}: {message}"),
+        })
+    })
 }
 
 fn step(type_: ConditionType, old: Option<&Condition>, new: Option<&Condition>) -> Option<Transition> {
@@ -39,7 +71,9 @@ fn step(type_: ConditionType, old: Option<&Condition>, new: Option<&Condition>) 
     };
     let warning = match type_ {
         // Where the spec is at fault, only `Ready` speaks.
-        ConditionType::Reconciling | ConditionType::Stalled => return None,
+        ConditionType::Reconciling | ConditionType::SignatureChecksReady | ConditionType::Stalled => {
+            return None;
+        }
         ConditionType::Ready | ConditionType::Refreshed => !met(new),
         // The others exist while something is wrong.
         _ => met(new),

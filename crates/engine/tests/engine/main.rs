@@ -2,19 +2,24 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
+mod attestations;
 mod evidence;
 mod fake;
 mod faults;
+mod keyless;
 mod keys;
 mod limits;
 mod policies;
+mod private;
 mod requests;
+mod witnesses;
 
 use std::{collections::BTreeMap, fmt::Display, sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use trustwright_core::{Cause, Finding, Verdict};
+use trustwright_core::{Cause, Finding, Reason, Verdict};
 use trustwright_engine::{Engine, ImageField};
 use trustwright_policy::{NoReferences, Snapshot, Workload, compile};
 use trustwright_registry::{Client, ClientConfig, Operation, Proxies, Retries};
@@ -50,6 +55,16 @@ impl Subject {
     }
 
     async fn judge_all(&self, snapshot: &Snapshot, images: &[String], patience: Duration) -> Verdict {
+        self.judge_at(snapshot, images, Timestamp::now(), patience).await
+    }
+
+    async fn judge_at(
+        &self,
+        snapshot: &Snapshot,
+        images: &[String],
+        now: Timestamp,
+        patience: Duration,
+    ) -> Verdict {
         let labels = BTreeMap::new();
         let pod = Workload { group: "", version: "v1", resource: "pods", labels: &labels };
         let field = |(index, image): (usize, &String)| ImageField {
@@ -57,7 +72,7 @@ impl Subject {
             image: image.clone(),
         };
         let fields: Vec<_> = images.iter().enumerate().map(field).collect();
-        self.engine.judge(snapshot, &pod, &fields, Instant::now() + patience).await
+        self.engine.judge(snapshot, &pod, &fields, now, Instant::now() + patience).await
     }
 
     /// How many HTTP requests were made so far.
@@ -117,4 +132,14 @@ fn assert_allowed(verdict: &Verdict, what: impl Display) {
 fn assert_contains(text: &str, part: impl Display) {
     let part = part.to_string();
     assert!(text.contains(&part), "{text:?} does not contain {part:?}");
+}
+
+/// Checks the one cause of a denial, its text and its hint.
+#[track_caller]
+fn assert_refused(verdict: &Verdict, reason: Reason, text: &str, hint: &str) -> Cause {
+    let cause = only_cause(verdict);
+    assert_eq!(cause.reason, reason, "{cause:?}");
+    assert_contains(&cause.text, text);
+    assert_contains(cause.hint.as_deref().unwrap_or_default(), hint);
+    cause
 }

@@ -81,7 +81,7 @@ pub(super) fn short_id(id: &str) -> String {
 }
 
 /// Writes columns as wide as they must be.
-fn table<const N: usize>(out: &mut String, header: [&str; N], rows: Vec<[String; N]>) {
+pub(crate) fn table<const N: usize>(out: &mut String, header: [&str; N], rows: Vec<[String; N]>) {
     let lines: Vec<[String; N]> = std::iter::once(header.map(str::to_owned))
         .chain(rows)
         .map(|row| row.map(|cell| if cell.is_empty() { "-".to_owned() } else { plain(&cell) }))

@@ -109,7 +109,7 @@ impl Server {
         let sources = Sources { client, objects, default_root: None, clock };
         let mut tasks = JoinSet::new();
         tasks.spawn(watching);
-        tasks.spawn(super::watch(sources, snapshot.clone(), metrics, sender));
+        tasks.spawn(super::watch(sources, snapshot.clone(), metrics, sender, watch::channel(0).0));
         Replica { snapshot, loaded, registry, _tasks: tasks }
     }
 

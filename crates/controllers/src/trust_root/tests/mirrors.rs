@@ -12,7 +12,7 @@ use prometheus_client::registry::Registry;
 use trustwright_api::v1alpha1::TrustRootReason as Reason;
 use trustwright_mirror::{Mirror, MirrorConfig, Proxies, Timeouts, Validators};
 use trustwright_roots::{Artifact, FloorEntry};
-use trustwright_testkit::http::HttpServer;
+use trustwright_testkit::http::{Fault, HttpServer};
 use trustwright_testkit::tuf_repository::Repository;
 
 use super::support::{AFTER, BEFORE, SOON, anchor, at};
@@ -31,20 +31,17 @@ struct Place {
     retry_after: Option<Duration>,
 }
 
-/// Waits that end a test in time, and no other.
-const TIMEOUTS: Timeouts = Timeouts {
-    connect: Duration::from_secs(5),
-    answer: Duration::from_millis(400),
-    chunk: Duration::from_millis(400),
-    idle: Duration::from_secs(5),
-};
-
 fn mirror(url: &str) -> Mirror {
-    let config = MirrorConfig {
-        timeouts: TIMEOUTS,
-        proxies: Proxies::None,
-        ..MirrorConfig::new(url.parse().unwrap())
-    };
+    mirror_with(url, Timeouts::default())
+}
+
+/// A mirror that is given up where a body pauses; only for bodies that never go on.
+fn impatient(url: &str) -> Mirror {
+    mirror_with(url, Timeouts { chunk: Duration::from_millis(300), ..Timeouts::default() })
+}
+
+fn mirror_with(url: &str, timeouts: Timeouts) -> Mirror {
+    let config = MirrorConfig { timeouts, proxies: Proxies::None, ..MirrorConfig::new(url.parse().unwrap()) };
     Mirror::new(&config).unwrap()
 }
 
@@ -89,6 +86,20 @@ impl Place {
         let outcome = self.poll.once(self.validators.as_ref()).await;
         self.retry_after = outcome.as_ref().err().and_then(|failed| failed.retry_after);
         self.poll.note(outcome, &mut self.validators, (self.poll.clock)())
+    }
+
+    /// Has requests for `path` answered so.
+    fn fail(&mut self, path: &str, fault: Fault) {
+        if fault == Fault::Hang {
+            self.poll.mirror = impatient(self.server.url());
+        }
+        self.server.fail(path, fault);
+    }
+
+    /// Has all requests answered well again.
+    fn heal(&mut self) {
+        self.poll.mirror = mirror(self.server.url());
+        self.server.heal();
     }
 
     /// Signs the repository as it is now, and serves it.

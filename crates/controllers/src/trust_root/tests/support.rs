@@ -59,13 +59,23 @@ pub(super) fn read(repository: &Repository, rule: Rule, refresh: Refresh, now: T
         root: Ok(Root::of_artifact(&artifact, rule, now)),
         refresh: Some(refresh),
         packed: Some(artifact.packed.as_str().into()),
+        dependents: None,
+        in_force: None,
+        users: None,
     }
 }
 
 /// A root with a mirror that nothing was had of, because of `reason`.
 pub(super) fn unread(reason: TrustRootReason, refresh: Refresh) -> Observed {
     let refusal = Refusal::new(reason, SourceKind::Remote, format!("the cause of {reason}"));
-    Observed { root: Ok(Root::refused(SourceKind::Remote, refusal)), refresh: Some(refresh), packed: None }
+    Observed {
+        root: Ok(Root::refused(SourceKind::Remote, refusal)),
+        refresh: Some(refresh),
+        packed: None,
+        dependents: None,
+        in_force: None,
+        users: None,
+    }
 }
 
 /// `type=status reason`, in the order of types.

@@ -1,7 +1,6 @@
 //! Mirrors that lie.
 
 use trustwright_roots::Rule;
-use trustwright_testkit::http::Fault;
 use trustwright_testkit::tuf_repository::{Delegation, Key, Role};
 use trustwright_trust::tuf::Floor;
 

@@ -1,7 +1,6 @@
 //! Mirrors that fail.
 
 use tokio::time::Instant;
-use trustwright_testkit::http::Fault;
 
 use super::*;
 use crate::trust_root::refresh::{Start, refresh};
@@ -45,16 +44,17 @@ async fn each_fault_of_the_timestamp_has_its_reason_and_the_same_words_twice() {
     let mut first = Place::serving(Repository::new()).await;
     let mut place = Place::in_force(Repository::new()).await;
     for (name, fault, reason, expected) in faults() {
-        first.server.fail("timestamp.json", fault.clone());
+        first.fail("timestamp.json", fault.clone());
         let at_first = first.refuses(reason).await;
         assert!(at_first.contains(expected), "{name}: {at_first}");
         assert!(first.state().artifact.is_none(), "{name}");
 
-        place.server.fail("timestamp.json", fault);
+        place.fail("timestamp.json", fault);
         let message = place.refuses(reason).await;
         assert!(message.len() < 400 && !message.contains('\n'), "{name}: {message}");
         assert!(place.state().refreshed_at.is_some());
-        place.server.heal();
+        place.heal();
+        first.heal();
         assert!(place.ask().await, "{name}: the end of it is news");
         place.expect_up_to_date();
     }
@@ -64,8 +64,9 @@ async fn each_fault_of_the_timestamp_has_its_reason_and_the_same_words_twice() {
 async fn each_fault_of_the_next_root_fails_the_refresh_unless_it_says_that_there_is_none() {
     let mut place = Place::in_force(Repository::new()).await;
     for (name, fault, ..) in faults() {
-        place.server.fail("2.root.json", fault);
+        place.fail("2.root.json", fault);
         place.ask().await;
+        place.heal();
         if ["403", "404"].contains(&name) {
             place.expect_up_to_date();
             continue;
@@ -85,7 +86,8 @@ async fn each_file_of_a_full_refresh_can_fail_and_the_next_refresh_goes_on() {
     for (file, fault) in files.iter().flat_map(|file| faults.iter().map(move |fault| (file, fault))) {
         place.repository.advance();
         let version = place.repository.targets.version;
-        let path = if *file == "timestamp" { "timestamp.json".to_owned() } else { format!("{version}.{file}.json") };
+        let path =
+            if *file == "timestamp" { "timestamp.json".to_owned() } else { format!("{version}.{file}.json") };
         place.publish();
         place.server.fail(&path, fault.clone());
         let message = place.refuses(Reason::MirrorUnavailable).await;
@@ -143,13 +145,13 @@ async fn a_wish_to_be_left_alone_is_heard_wherever_it_is_said() {
         let mut first = Place::serving(Repository::new()).await;
         first.server.fail(path, wish(status, "120"));
         first.ask().await;
-        assert_eq!(first.retry_after, Some(Duration::from_secs(120)), "{path} {status} at first");
+        assert_eq!(first.retry_after, Some(Duration::from_mins(2)), "{path} {status} at first");
         let mut place = Place::in_force(Repository::new()).await;
         place.server.fail(path, wish(status, "120"));
         place.ask().await;
         let message = place.expect_failure(Reason::MirrorUnavailable);
         assert!(!message.contains("120"), "a wish that changes is no other failure: {message}");
-        assert_eq!(place.retry_after, Some(Duration::from_secs(120)), "{path} {status}");
+        assert_eq!(place.retry_after, Some(Duration::from_mins(2)), "{path} {status}");
         place.server.fail(path, wish(status, "60"));
         assert!(!place.ask().await);
         place.server.heal();

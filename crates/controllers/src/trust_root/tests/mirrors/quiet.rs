@@ -1,6 +1,6 @@
 //! What a poll costs, and which news it finds.
 
-use trustwright_testkit::http::{Fault, Offered};
+use trustwright_testkit::http::Offered;
 
 use super::*;
 
@@ -102,6 +102,23 @@ async fn a_timestamp_alone_that_is_signed_again_is_put_in_force() {
 }
 
 #[tokio::test]
+async fn a_timestamp_of_the_same_version_in_other_bytes_changes_nothing() {
+    let mut place = Place::in_force(Repository::new()).await;
+    let before = place.artifact();
+    let mut files = place.repository.publish();
+    let mut timestamp = files.get("timestamp.json").unwrap().to_vec();
+    timestamp.push(b'\n');
+    files.insert("timestamp.json", timestamp);
+    place.server.serve(&files);
+    assert!(!place.ask().await);
+    place.expect_up_to_date();
+    assert!(Arc::ptr_eq(&place.artifact(), &before), "TUF specification 5.4.3.1");
+    place.asked();
+    assert!(!place.ask().await);
+    assert_eq!(place.asked(), ["2.root.json 404", "timestamp.json? 304"]);
+}
+
+#[tokio::test]
 async fn unchanged_extends_nothing_once_metadata_has_expired() {
     let mut repository = Repository::new();
     repository.timestamp.expires = "2026-09-01T00:00:00Z";
@@ -161,27 +178,19 @@ async fn a_new_root_is_found_behind_a_timestamp_that_says_unchanged() {
 
 #[tokio::test]
 async fn a_file_that_changes_while_it_is_read_costs_one_refresh() {
-    for consistent in [true, false] {
+    // Files named by version are gone, those that are not are others than were signed for.
+    for (consistent, reason) in [(true, Reason::MirrorUnavailable), (false, Reason::VerificationFailed)] {
         let mut repository = Repository::new();
         repository.consistent = consistent;
         let expires = repository.root.expires;
-        let mut place = Place::in_force(repository.until(expires)).await;
+        let mut place = Place::serving(repository.until(expires)).await;
         place.repository.advance();
-        place.publish();
-        let mut newer = place.repository.clone();
-        super::super::support::change_material(&mut newer);
-        // Between the timestamp that is read in the full refresh and the snapshot.
-        place.server.fail("3.root.json", Fault::Status(404, Vec::new()));
-        assert!(place.server.asked().is_empty());
-        place.validators = None;
-        place.poll.shared.state().floor.seen.root = 1;
-        place.server.serve_after("timestamp.json", newer.publish());
+        place.server.serve_after("timestamp.json", place.repository.publish());
         place.ask().await;
-        // The quiet poll saw the one, the refresh reads the other: either it fits together, or it is refused.
-        let first = place.state().refresh;
-        place.repository = newer;
-        place.ask().await;
+        place.expect_failure(reason);
+        assert!(place.state().artifact.is_none());
+        assert!(place.ask().await);
         place.expect_up_to_date();
-        assert_eq!(place.versions(), [1, 3, 3, 3], "after {first:?}");
+        assert_eq!(place.versions(), [1, 2, 2, 2]);
     }
 }

@@ -1,16 +1,15 @@
 //! The poll itself: when it asks again.
 
 use tokio::sync::mpsc;
-use trustwright_testkit::http::Fault;
 
 use super::*;
 
 /// Runs the poll until it is dropped; what it reports is that its state has changed.
 fn run(poll: Poll) -> (Arc<Shared>, mpsc::UnboundedReceiver<()>, tokio::task::JoinSet<()>) {
     let shared = poll.shared.clone();
-    let (changed, changes) = mpsc::unbounded_channel();
+    let (teller, changes) = mpsc::unbounded_channel();
     let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(poll.run(move || changed.send(()).unwrap_or_default()));
+    tasks.spawn(poll.run(move || teller.send(()).unwrap_or_default()));
     (shared, changes, tasks)
 }
 
