@@ -12,14 +12,17 @@
 //! ```
 //!
 //! Nothing here fakes a part that exists: faults come from stopping one or from a proxy beside it. No process
-//! outlives the one that started it, whatever way that one ends (see [`process`]), nothing listens beyond
-//! 127.0.0.1, and no client run here reaches anything that is not on loopback.
+//! outlives the one that started it, whatever way that one ends (see [`process`]), nothing but the Policy
+//! Controller, which cannot be told, listens beyond 127.0.0.1, and no client run here reaches anything that is not on
+//! loopback.
 
 pub mod certs;
 pub mod control_plane;
+pub mod front;
 pub mod http;
 pub mod kstatus;
 pub mod operator;
+pub mod policy_controller;
 pub mod private_sigstore;
 pub mod process;
 pub mod public_good;
@@ -32,6 +35,7 @@ pub mod tuf_repository;
 pub use control_plane::{ControlPlane, shared};
 pub use kstatus::Kstatus;
 pub use operator::{Operator, OperatorOptions};
+pub use policy_controller::PolicyController;
 pub use private_sigstore::PrivateSigstore;
 pub use registry::{Image, Registry};
 pub use signer::{KeyKind, Signer};

@@ -36,6 +36,8 @@ pub enum Tool {
     Kubectl,
     /// Pretends to run nodes and pods.
     Kwok,
+    /// The system whose resources ours are; see [`PolicyController`](crate::PolicyController).
+    PolicyController,
     /// A registry in memory with the referrers API.
     Referrers,
     /// Distribution's registry, which has no referrers API.
@@ -48,7 +50,7 @@ pub enum Tool {
 
 impl Tool {
     /// Every tool, the quick builds first.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Crane,
         Self::Referrers,
         Self::Etcd,
@@ -59,6 +61,7 @@ impl Tool {
         Self::Registry,
         Self::Kwok,
         Self::Cosign,
+        Self::PolicyController,
         Self::KubeApiserver,
         Self::KubeControllerManager,
         Self::Kubectl,
@@ -80,6 +83,7 @@ impl Tool {
             Self::KubeControllerManager => "kube-controller-manager",
             Self::Kubectl => "kubectl",
             Self::Kwok => "kwok",
+            Self::PolicyController => "policy-controller",
             Self::Referrers => "referrers",
             Self::Registry => "registry",
             Self::RekorServer => "rekor-server",
@@ -105,6 +109,7 @@ impl Tool {
             Self::Kstatus => "kstatus",
             Self::KubeApiserver | Self::KubeControllerManager | Self::Kubectl => "kubernetes",
             Self::Kwok => "kwok",
+            Self::PolicyController => "policy-controller",
             Self::Registry => "registry",
             Self::RekorServer => "rekor",
             Self::TimestampServer => "timestamp-authority",
@@ -124,6 +129,7 @@ impl Tool {
             Self::KubeControllerManager => "k8s.io/kubernetes/cmd/kube-controller-manager",
             Self::Kubectl => "k8s.io/kubernetes/cmd/kubectl",
             Self::Kwok => "sigs.k8s.io/kwok/cmd/kwok",
+            Self::PolicyController => "github.com/sigstore/policy-controller/cmd/webhook",
             Self::Referrers => "./referrers",
             Self::Registry => "github.com/distribution/distribution/v3/cmd/registry",
             Self::RekorServer => "github.com/sigstore/rekor-tiles/v2/cmd/rekor-server/posix",

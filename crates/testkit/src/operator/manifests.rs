@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
+use super::READY;
 use crate::ControlPlane;
+use crate::process::eventually;
 
 /// Applies the project's manifests, so that the API server reaches the webhooks on `port` of loopback.
 pub async fn install(control_plane: &ControlPlane, port: u16) -> Result<()> {
@@ -33,7 +35,12 @@ async fn apply(control_plane: &ControlPlane, object: &Value) -> Result<()> {
     control_plane.apply(&serde_json::to_string(object)?).await?;
     if object["kind"] == "CustomResourceDefinition" {
         let name = format!("crd/{}", object["metadata"]["name"].as_str().unwrap_or_default());
-        control_plane.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", &name]).await?;
+        // kubectl gives up at once where there is no condition yet.
+        eventually(&format!("{name} established"), READY, async || {
+            let wait = ["wait", "--for=condition=Established", "--timeout=30s", &name];
+            control_plane.kubectl(&wait).await.map(drop)
+        })
+        .await?;
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 pub(crate) struct Cluster {
     pub(crate) control_plane: &'static ControlPlane,
     /// Whose end would be everybody's.
-    _operator: Operator,
+    pub(crate) operator: Operator,
     pub(crate) registry: Registry,
     pub(crate) plain_registry: Registry,
     pub(crate) signer: Signer,
@@ -38,7 +38,7 @@ pub(crate) async fn cluster() -> Result<&'static Cluster> {
             let control_plane = trustwright_testkit::shared().await?;
             Ok(Cluster {
                 control_plane,
-                _operator: Operator::start(control_plane, options()).await?,
+                operator: Operator::start(control_plane, options()).await?,
                 registry: Registry::with_referrers().await?,
                 plain_registry: Registry::without_referrers().await?,
                 signer: Signer::new(KeyKind::EcdsaP256).await?,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     fixture::{Space, refusal},
-    objects::{POLICY, condition, why},
+    objects::{POLICY, why},
 };
 
 /// As Stackable's tutorial on signed images has it.
@@ -28,12 +28,10 @@ spec:
 "#;
 
 #[tokio::test]
-async fn the_tutorials_policy_applies_unchanged_and_denies_as_long_as_keyless_is_not_verified() -> Result<()>
-{
+async fn the_tutorials_policy_applies_unchanged_and_denies_where_there_is_no_default_root() -> Result<()> {
     let space = Space::new("tutorial").await?;
     let terminal = space.cluster.control_plane.apply(TUTORIAL).await?;
-    let words = "spec.authorities[0].keyless: keyless signatures are not verified by this version";
-    assert!(terminal.stderr.contains(&format!("Warning: {words}")), "{}", terminal.stderr);
+    assert!(!terminal.stderr.contains("Warning"), "{}", terminal.stderr);
 
     let name = "verify-stackable-images";
     let object = space.objects.wait_for_ready(POLICY, name, "False").await?;
@@ -54,15 +52,22 @@ async fn the_tutorials_policy_applies_unchanged_and_denies_as_long_as_keyless_is
     });
     assert_eq!(object.data["spec"], stored);
     let (reason, message) = why(&object, "Ready");
-    assert_eq!((reason, message), ("NotCompiled", words));
-    assert_eq!(condition(&object, "Stalled").unwrap()["status"], "True");
+    assert_eq!(reason, "TrustRootNotReady");
+    assert!(message.contains("trustRootRef trustwright-default not found"), "{message}");
 
     // By digest, so no registry is asked.
     let digest = "0".repeat(64);
     let image = format!("oci.stackable.tech/sdp/hello-world@sha256:{digest}");
     let said = space.run("app", &image).await.unwrap_err();
     assert!(said.starts_with(&refusal(name, "spec.containers[0].image", &image)), "{said}");
-    assert!(said.contains(words), "{said}");
+    for words in [
+        "constructing checkOpts for authority-0: getting Fulcio certs: authority-0: trustRootRef trustwright-default not \
+         found",
+        "\nauthority authority-0 cannot be used: spec.authorities[0].keyless: ",
+        "there is no default trust root here; name one",
+    ] {
+        assert!(said.contains(words), "{said}");
+    }
 
     let elsewhere = format!("stackable.example/sdp/hello-world@sha256:{digest}");
     let said = space.run("app", &elsewhere).await.unwrap_err();

@@ -18,7 +18,7 @@ use crate::fixture::options;
 mod away;
 mod outage;
 mod start;
-mod stop;
+pub(crate) mod stop;
 
 /// The limit of waits for a retry, whose pause doubles as long as nothing is there.
 const RETRIED: Duration = Duration::from_mins(1);
@@ -68,14 +68,14 @@ async fn not_ready_for(operator: &Operator, words: &[&str]) -> Result<()> {
 }
 
 /// Who holds the lease; empty where nobody does.
-async fn leader(client: &Client) -> Result<String> {
+pub(crate) async fn leader(client: &Client) -> Result<String> {
     let leases = Api::<Lease>::namespaced(client.clone(), operator::NAMESPACE);
     let lease = leases.get("trustwright-controller").await?;
     Ok(lease.spec.and_then(|spec| spec.holder_identity).unwrap_or_default())
 }
 
 /// Waits until the replica called `identity` holds the lease.
-async fn leads(client: &Client, identity: &str, limit: Duration) -> Result<()> {
+pub(crate) async fn leads(client: &Client, identity: &str, limit: Duration) -> Result<()> {
     eventually(&format!("{identity} leads"), limit, async || {
         let leader = leader(client).await?;
         ensure!(leader == identity, "{leader:?} does");
@@ -85,7 +85,7 @@ async fn leads(client: &Client, identity: &str, limit: Duration) -> Result<()> {
 }
 
 /// One more replica, on a port of its own.
-async fn replica(control_plane: &ControlPlane, identity: &str) -> Result<Operator> {
+pub(crate) async fn replica(control_plane: &ControlPlane, identity: &str) -> Result<Operator> {
     let mut options = options();
     options.identity = identity.into();
     Operator::spawn(control_plane, options, free_port()?).await?.ready().await

@@ -17,18 +17,22 @@ use kube::{
 use serde_json::{Value, json};
 use trustwright_testkit::{
     ControlPlane, Operator, control_plane,
+    http::{Fault, HttpServer},
     operator::{NAMESPACE, ca_pem},
     process::eventually,
     public_good, run_dir,
+    tuf_repository::Repository,
 };
 
 use crate::{
-    fixture::{SOON, options},
-    objects::{Objects, POLICY, ROOT},
+    fixture::{SOON, options_with},
+    objects::{Objects, POLICY, ROOT, condition},
 };
 
 const ACCOUNT: &str = "trustwright";
 const CRD: &str = "clusterimagepolicies.policy.sigstore.dev";
+/// The object that shows the default root.
+const DEFAULT: &str = "trustwright-default";
 
 /// What was asked of the API server: verb, group, resource with its subresource, name.
 type Act = (String, String, String, String);
@@ -44,7 +48,13 @@ fn audit_policy() -> Value {
 
 /// Has Trustwright do everything that it does in a cluster.
 async fn live_through(control_plane: &ControlPlane) -> Result<()> {
-    let mut operator = Operator::start(control_plane, options()).await?;
+    let mut repository = Repository::new().until("2199-01-01T00:00:00Z");
+    let mirror = HttpServer::start(&repository.publish()).await?;
+    let file = run_dir::data("rights")?.join("root.json");
+    fs::write(&file, repository.first_root())?;
+    let flags = [format!("--tuf-mirror={}", mirror.url()), format!("--tuf-root={}", file.display())];
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let mut operator = Operator::start(control_plane, options_with(&flags)).await?;
     let client = control_plane.client().await?;
     let objects = Objects::new(client.clone());
     let spec = json!({"images": [{"glob": "**"}], "authorities": [{"static": {"action": "pass"}}]});
@@ -53,11 +63,69 @@ async fn live_through(control_plane: &ControlPlane) -> Result<()> {
     let root = public_good::trust_root_manifest()?;
     objects.create(ROOT, "r", &root["spec"]).await.map_err(anyhow::Error::msg)?;
     objects.wait_for_ready(ROOT, "r", "True").await?;
+    objects.wait_for_ready(ROOT, DEFAULT, "True").await?;
+    repository.advance();
+    mirror.serve(&repository.publish());
+    floor_rises(&client, control_plane).await?;
+    tells_twice(&objects, control_plane, &mirror).await?;
     certificate_is_mended(&client, control_plane).await?;
     crd_gets_the_bundle(&client, operator.webhook_port()).await?;
+    end(&mut operator).await?;
+
+    let port = operator.webhook_port();
+    let mut without = Operator::spawn(control_plane, options_with(&[]), port).await?.ready().await?;
+    eventually("the default root removed", SOON, async || {
+        ensure!(objects.api(ROOT).get_opt(DEFAULT).await?.is_none(), "still there");
+        Ok(())
+    })
+    .await?;
+    end(&mut without).await
+}
+
+async fn end(operator: &mut Operator) -> Result<()> {
     operator.process().signal("TERM")?;
     let status = operator.process_mut().wait(Duration::from_secs(30)).await?;
     ensure!(status.success(), "{status}");
+    Ok(())
+}
+
+async fn refresh(control_plane: &ControlPlane, wish: &str) -> Result<()> {
+    let annotation = format!("trustwright.dev/refresh={wish}");
+    control_plane.kubectl(&["annotate", "--overwrite", "trustroot", DEFAULT, &annotation]).await?;
+    Ok(())
+}
+
+async fn floor_rises(client: &Client, control_plane: &ControlPlane) -> Result<()> {
+    refresh(control_plane, "rise").await?;
+    let secrets = Api::<Secret>::namespaced(client.clone(), NAMESPACE);
+    eventually("a higher floor", SOON, async || {
+        let data = secrets.get("trustwright-floors").await?.data.unwrap_or_default();
+        let entry = data.values().next().context("no entry")?;
+        let entry: Value = serde_json::from_slice(&entry.0)?;
+        ensure!(entry["accepted"]["timestamp"] == 2, "{entry}");
+        Ok(())
+    })
+    .await
+}
+
+/// The second event of the same kind is counted in the first.
+async fn tells_twice(objects: &Objects, control_plane: &ControlPlane, mirror: &HttpServer) -> Result<()> {
+    for round in 1..=2 {
+        for (status, wish) in [("False", "fail"), ("True", "heal")] {
+            mirror.heal();
+            if status == "False" {
+                mirror.fail_everywhere(Fault::Closed);
+            }
+            refresh(control_plane, &format!("{wish}-{round}")).await?;
+            eventually(&format!("Refreshed={status}"), SOON, async || {
+                let object = objects.api(ROOT).get(DEFAULT).await?;
+                let refreshed = condition(&object, "Refreshed").context("no condition")?;
+                ensure!(refreshed["status"] == status, "{refreshed}");
+                Ok(())
+            })
+            .await?;
+        }
+    }
     Ok(())
 }
 
@@ -103,6 +171,10 @@ fn recorded(log: &Path) -> Result<(BTreeSet<Act>, BTreeSet<Act>)> {
             None => text(&object["resource"]),
         };
         let act = (text(&event["verb"]), text(&object["apiGroup"]), resource, text(&object["name"]));
+        // Applying what is not there needs the right to create as well, which the log does not name.
+        if act.0 == "patch" && event["responseStatus"]["code"] == 201 {
+            all.insert(("create".to_owned(), act.1.clone(), act.2.clone(), act.3.clone()));
+        }
         if event["responseStatus"]["code"] == 403 {
             refused.insert(act.clone());
         }
@@ -144,8 +216,12 @@ async fn every_right_of_the_manifests_is_used_and_none_is_missing() -> Result<()
     assert_eq!(refused, BTreeSet::new(), "rights are missing");
     let client = control_plane.client().await?;
     let cluster = Api::<ClusterRole>::all(client.clone()).get(ACCOUNT).await?.rules.unwrap_or_default();
-    let own = Api::<Role>::namespaced(client, NAMESPACE).get(ACCOUNT).await?.rules.unwrap_or_default();
-    let granted = granted(&[cluster, own].concat());
+    let role = async |namespace: &str, name: &str| {
+        let role = Api::<Role>::namespaced(client.clone(), namespace).get(name).await?;
+        anyhow::Ok(role.rules.unwrap_or_default())
+    };
+    let (own, events) = (role(NAMESPACE, ACCOUNT).await?, role("default", "trustwright-events").await?);
+    let granted = granted(&[cluster, own, events].concat());
     let was_used = |(verb, group, resource, name): &Act| {
         all.iter().any(|act| {
             (&act.0, &act.1, &act.2) == (verb, group, resource) && (name.is_empty() || act.3 == *name)

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
 use serde_json::{Value, json};
+use trustwright_testkit::tuf_repository::Repository;
 
 use crate::{
     fixture::cluster,
@@ -89,25 +91,38 @@ fn other_sources(spec: &Value) -> [Value; 2] {
     })
 }
 
-fn trust_roots() -> [(&'static str, Value); 3] {
+fn trust_roots() -> Vec<(&'static str, Value)> {
     let base64 = "eyJzaWduYXR1cmVzIjpbXX0=";
     let authority = json!([{
         "subject": {"organization": "o", "commonName": "c"}, "uri": "https://ca.example", "certChain": base64,
     }]);
     let log = json!([{"baseURL": "https://log.example", "hashAlgorithm": "sha-256", "publicKey": base64}]);
-    [
+    let entry = json!({"name": "n", "key": "k"});
+    let mut repository = Repository::new().until("2199-01-01T00:00:00Z");
+    let trusted_root = repository.files.remove("trusted_root.json").unwrap();
+    repository.files.insert("r.json".to_owned(), trusted_root.clone());
+    let packed = STANDARD.encode(repository.publish().pack(512 << 10).unwrap());
+    let remote = |ca_bundle: Value| {
+        json!({"remote": {
+            "root": base64, "mirror": "https://tuf.example", "targets": "t", "trustedRootTarget": "r.json",
+            "refreshInterval": "24h", "caBundle": ca_bundle, "credentials": {"secretRef": {"name": "s"}},
+        }, "onExpiry": "Keep", "maxStaleness": "720h"})
+    };
+    let text = |source: Value| json!({"trustedRoot": source});
+    vec![
         ("keys", json!({"sigstoreKeys": {"certificateAuthorities": authority, "tLogs": log, "ctLogs": log}})),
-        (
-            "remote",
-            json!({"remote": {
-                "root": base64, "mirror": "https://tuf.example", "targets": "t", "trustedRootTarget": "r.json"}}),
-        ),
+        ("remote", remote(json!({"data": "PEM"}))),
+        ("remote-by-map", remote(json!({"configMapRef": entry}))),
+        ("remote-by-secret", remote(json!({"secretRef": entry}))),
         (
             "repository",
             json!({"repository": {
-                "root": base64, "mirrorFS": "H4sI", "targets": "t", "trustedRootTarget": "r.json"},
-                "onExpiry": "Reject"}),
+                "root": STANDARD.encode(repository.first_root()), "mirrorFS": packed, "targets": "t",
+                "trustedRootTarget": "r.json"}, "onExpiry": "Reject"}),
         ),
+        ("text", text(json!({"data": String::from_utf8(trusted_root).unwrap()}))),
+        ("text-by-map", text(json!({"configMapRef": entry}))),
+        ("text-by-secret", text(json!({"secretRef": entry}))),
     ]
 }
 

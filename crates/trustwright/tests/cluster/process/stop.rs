@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// As long as a lease lasts, the pause between two looks at it, and what a busy machine adds.
-const LEASE: Duration = Duration::from_secs(25);
+pub(crate) const LEASE: Duration = Duration::from_secs(25);
 /// Much less than a lease lasts.
 const AT_ONCE: Duration = Duration::from_secs(8);
 
