@@ -28,7 +28,7 @@ lint: ## Check formatting, lints, generated files, the crates' table, licences
 		fi; \
 	fi
 
-bench: build tools ## Measure speed and memory of the release binary
+bench: build tools ## Measure speed and memory of the release binary; fails on a missed limit
 	@cargo run --quiet --release --package xtask -- bench
 
 tools: ## Build the real parts that tests run on, into a cache outside of the tree
@@ -43,7 +43,7 @@ conformance-clients: ## Build the clients of public conformance suites into targ
 up: build ## Bring up a local cluster with Trustwright and leave it running
 	@cargo xtask up
 
-demo: build ## Show on a local cluster what is admitted, what is refused, and why
+demo: build ## Show on a local cluster what is admitted and refused, and trust roots that renew themselves
 	@cargo xtask demo
 
 down: ## End the local cluster

@@ -5,7 +5,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use trustwright_testkit::operator::{NAMESPACE, built_binary};
-use trustwright_testkit::{ControlPlane, Operator, OperatorOptions, Registry, control_plane, tools};
+use trustwright_testkit::{
+    ControlPlane, Operator, OperatorOptions, Registry, control_plane, http::HttpServer, run_dir, tools,
+    tuf_repository::Repository,
+};
+
+use crate::tuf::LASTING;
 
 /// Everything that runs. Dropped, it is gone.
 pub(crate) struct Cluster {
@@ -13,18 +18,44 @@ pub(crate) struct Cluster {
     pub(crate) operator: Operator,
     pub(crate) registry: Registry,
     pub(crate) plain_registry: Registry,
+    /// The mirror of the default trust root.
+    _mirror: Option<HttpServer>,
+}
+
+/// The trust root of policies that name none. Never the public one: nothing here reaches beyond loopback.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum DefaultRoot {
+    /// That of a mirror on loopback.
+    Mirror,
+    /// None.
+    Disabled,
 }
 
 impl Cluster {
     /// Starts the control plane, two registries, and the release build of Trustwright.
-    pub(crate) async fn start() -> Result<Self> {
+    pub(crate) async fn start(default_root: DefaultRoot) -> Result<Self> {
         let control_plane = ControlPlane::start(control_plane::Options::default()).await?;
         let registry = Registry::with_referrers().await?;
         let plain_registry = Registry::without_referrers().await?;
         let mut options = OperatorOptions::new(built_binary("release"));
         options.args.push("--shutdown-grace=0".into());
+        let mirror = match default_root {
+            DefaultRoot::Mirror => {
+                let repository = Repository::new().until(LASTING);
+                let root = run_dir::data("tuf-root")?.join("root.json");
+                fs::write(&root, repository.first_root()).with_context(|| format!("{}", root.display()))?;
+                let mirror = HttpServer::start(&repository.publish()).await?;
+                options.args.push(format!("--tuf-mirror={}", mirror.url()));
+                options.args.push(format!("--tuf-root={}", root.display()));
+                Some(mirror)
+            }
+            DefaultRoot::Disabled => {
+                options.args.push("--disable-tuf".into());
+                None
+            }
+        };
         let operator = Operator::start(&control_plane, options).await?;
-        Ok(Self { control_plane, operator, registry, plain_registry })
+        Ok(Self { control_plane, operator, registry, plain_registry, _mirror: mirror })
     }
 
     /// Writes `kubeconfig` and `env` (shell assignments) into `folder`.

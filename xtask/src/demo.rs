@@ -1,5 +1,6 @@
 //! `make demo`: what Trustwright does, told step by step with the commands that show it.
 
+mod mirror;
 mod story;
 
 use std::fs;
@@ -8,14 +9,15 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use trustwright_testkit::{public_good, tuf_repository::Repository};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, DefaultRoot};
+use crate::tuf::LASTING;
 use story::Story;
 
 /// Runs the whole story; fails if a step does not come out as told.
 pub(crate) async fn run() -> Result<()> {
     let begun = std::time::Instant::now();
     println!("Bringing up a Kubernetes control plane, a registry and Trustwright …");
-    let cluster = Cluster::start().await?;
+    let cluster = Cluster::start(DefaultRoot::Mirror).await?;
     let story = Story::new(&cluster)?;
     println!(
         "Up after {:.1} s. Trustwright was ready {} ms after its start and holds {} MiB.",
@@ -29,6 +31,7 @@ pub(crate) async fn run() -> Result<()> {
     unsigned_image_is_refused(&story).await?;
     warning_is_given(&story).await?;
     trust_root_is_read(&story).await?;
+    mirror::tell(&story).await?;
     repository_is_packed(&story).await?;
     story.chapter("What was counted");
     let metrics = cluster.operator.metrics().await?;
@@ -120,7 +123,7 @@ async fn repository_is_packed(story: &Story<'_>) -> Result<()> {
     story.chapter(
         "For clusters without network: a TUF repository, packed into a TrustRoot and verified there",
     );
-    let repository = Repository::new().until("2199-01-01T00:00:00Z");
+    let repository = Repository::new().until(LASTING);
     fs::write(story.folder().join("root.json"), repository.first_root()).context("root.json")?;
     for (path, bytes) in repository.publish().files() {
         let file = story.folder().join("mirror").join(path);

@@ -6,6 +6,7 @@ mod cluster;
 mod crds;
 mod demo;
 mod tools;
+mod tuf;
 mod up;
 
 use anyhow::Result;

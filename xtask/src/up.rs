@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tokio::signal::unix::{SignalKind, signal};
 use trustwright_testkit::tools;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, DefaultRoot};
 
 const START: Duration = Duration::from_mins(3);
 const STOP: Duration = Duration::from_secs(30);
@@ -89,7 +89,7 @@ pub(crate) async fn hold() -> Result<()> {
         }
     };
     let held = async {
-        let cluster = Cluster::start().await?;
+        let cluster = Cluster::start(DefaultRoot::Disabled).await?;
         cluster.describe(&folder)?;
         println!("ready");
         loop {

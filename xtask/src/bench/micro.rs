@@ -43,7 +43,7 @@ fn selection(policies: usize) -> Result<()> {
             "images": [{"glob": format!("registry.invalid/team-{index}/**")}],
             "authorities": [{"static": {"action": "pass"}}],
         }))?;
-        let policy = compile(&name, &spec, &trustwright_policy::NoReferences);
+        let policy = compile(&name, &spec, &NoReferences);
         snapshot.policies.insert(name, Arc::new(policy));
     }
     let workload = Workload { group: "", version: "v1", resource: "pods", labels: &BTreeMap::new() };

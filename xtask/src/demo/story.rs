@@ -87,6 +87,35 @@ impl<'a> Story<'a> {
         Ok(output.stderr)
     }
 
+    /// Runs kubectl without showing it; it has to succeed. Returns what it printed.
+    pub(crate) async fn quiet_kubectl(&self, args: &[&str]) -> Result<String> {
+        let (status, output) = self.command(Tool::Kubectl, args)?.finish(LIMIT).await?;
+        ensure!(status.success(), "kubectl failed ({status}): {}", output.stderr);
+        Ok(output.stdout)
+    }
+
+    /// Everything that Trustwright counts.
+    pub(crate) async fn all_metrics(&self) -> Result<String> {
+        self.cluster.operator.metrics().await
+    }
+
+    /// Shows the lines of the metrics that contain `text`, as grep does: at least one. Returns them.
+    pub(crate) async fn metrics(&self, text: &str) -> Result<String> {
+        let metrics = self.all_metrics().await?;
+        let lines: Vec<_> = metrics.lines().filter(|line| line.contains(text)).collect();
+        println!("  $ curl -s {}/metrics | grep -F '{text}'", self.cluster.operator.metrics_url());
+        for line in &lines {
+            println!("    {line}");
+        }
+        ensure!(!lines.is_empty(), "no metric contains {text}");
+        Ok(lines.join("\n"))
+    }
+
+    /// Fails when Trustwright is no longer the process that was started.
+    pub(crate) fn check_operator(&self) -> Result<()> {
+        self.cluster.operator.process().check()
+    }
+
     pub(crate) async fn cosign(&self, args: &[&str]) -> Result<String> {
         Ok(self.run(Tool::Cosign, "cosign", args, true).await?.0.stderr)
     }
