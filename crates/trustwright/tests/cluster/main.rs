@@ -8,11 +8,16 @@
 
 mod admission;
 mod certificates;
+mod companion;
 mod crds;
+mod dependents;
 mod fixture;
+mod keyless;
 mod manifests_of_the_field;
 mod objects;
 mod policies;
 mod process;
+mod remote;
 mod rights;
+mod trust_cli;
 mod trust_roots;

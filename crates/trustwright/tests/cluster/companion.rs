@@ -1,0 +1,9 @@
+//! Companion mode: beside the real Policy Controller, unchanged.
+//!
+//! One of it runs on a machine at a time, so the tests wait for each other.
+
+mod beside;
+mod expired;
+mod rotation;
+mod second;
+mod stage;

@@ -1,0 +1,81 @@
+//! Keyless signatures of a private Sigstore, judged against a trust root that changes.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+use trustwright_testkit::{
+    PrivateSigstore,
+    private_sigstore::{AUDIENCE, subject},
+};
+
+use crate::{
+    fixture::{Space, admitted_soon, refusal},
+    objects::{POLICY, ROOT},
+};
+
+/// The authorities of a policy that accepts `subject` with an entry in the log of `root`.
+fn keyless(root: &str, issuer: &str, subject: &str) -> Value {
+    json!([{
+        "name": "private",
+        "keyless": {"trustRootRef": root, "identities": [{"issuer": issuer, "subject": subject}]},
+        "ctlog": {"trustRootRef": root},
+    }])
+}
+
+#[tokio::test]
+async fn what_a_service_account_signed_is_admitted_until_its_authority_is_rotated_away() -> Result<()> {
+    let space = Space::new("keyless").await?;
+    let control_plane = space.cluster.control_plane;
+    let mut sigstore = PrivateSigstore::start(control_plane).await?;
+    let token = control_plane.service_account_token(&space.name, "default", &[AUDIENCE]).await?;
+    let registry = &space.cluster.registry;
+    let image = registry.push_image(&space.repository("app"), "v1").await?;
+    sigstore.sign_keyless(&image, &token).await?;
+    let unsigned = registry.push_image(&space.repository("app"), "unsigned").await?.to_string();
+
+    let root = "keyless-private";
+    let spec = json!({"trustedRoot": {"data": sigstore.trusted_root_json()}});
+    let signer = subject(&space.name, "default");
+    let authorities = json!({"authorities": keyless(root, sigstore.issuer(), &signer)});
+    // The policy comes first: until its root is there, it refuses and says so.
+    let policy = space.policy_that_is("False", "policy", authorities).await?;
+    let said = space.refused_soon(&image.to_string(), "trustRootRef keyless-private not found").await?;
+    let start = refusal(&policy, "spec.containers[0].image", &image.to_string());
+    assert!(said.starts_with(&start), "{said}");
+    space.objects.create(ROOT, root, &spec).await.map_err(anyhow::Error::msg)?;
+    space.objects.wait_for_ready(ROOT, root, "True").await?;
+    space.objects.wait_for_ready(POLICY, &policy, "True").await?;
+    admitted_soon(&space.pods(), &image.to_string()).await?;
+    space.run("signed", &image.to_string()).await.map_err(anyhow::Error::msg)?;
+
+    let said = space.run("unsigned", &unsigned).await.unwrap_err();
+    let start = refusal(&policy, "spec.containers[0].image", &unsigned);
+    assert!(said.starts_with(&start), "{said}");
+    let text = "signature keyless validation failed for authority private for";
+    assert!(said.contains(text) && said.contains("no signatures found\n"), "{said}");
+
+    // Somebody else's signature is refused with who it is; it is the first line as the field knows it.
+    let other = subject(&space.name, "other");
+    space.change(&policy, &json!({"authorities": keyless(root, sigstore.issuer(), &other)})).await?;
+    let hint =
+        format!("signed by subject {signer} of issuer {}, expected subject {other}", sigstore.issuer());
+    let said = space.refused_soon(&image.to_string(), &hint).await?;
+    assert!(said.contains("none of the expected identities matched what was in the certificate"), "{said}");
+    space.change(&policy, &json!({"authorities": keyless(root, sigstore.issuer(), &signer)})).await?;
+    admitted_soon(&space.pods(), &image.to_string()).await?;
+
+    sigstore.rotate_fulcio(control_plane).await?;
+    let renewed = registry.push_image(&space.repository("app"), "v2").await?;
+    sigstore.sign_keyless(&renewed, &token).await?;
+    let patch = json!({"spec": {"trustedRoot": {"data": sigstore.trusted_root_json()}}});
+    space.objects.api(ROOT).patch(root, &PatchParams::default(), &Patch::Merge(&patch)).await?;
+    let start = Instant::now();
+    space.refused_soon(&image.to_string(), "cert verification failed: ").await?;
+    let took = start.elapsed();
+    println!("the rotation was in force after {took:?}");
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    admitted_soon(&space.pods(), &renewed.to_string()).await?;
+    Ok(())
+}
