@@ -29,6 +29,13 @@ async fn our_account_may_write_its_annotations_and_nothing_else() -> Result<()> 
             asks(&api, "web", &patch).await.map_err(anyhow::Error::msg)?;
         }
         let containers = |image| json!([{"name": "main", "image": image}]);
+        // The API server takes a moment to heed a policy that it has just been given.
+        let evil = template(json!({"spec": {"containers": containers("evil.example/app:1")}}));
+        eventually("the fence stands", SOON, async || {
+            ensure!(asks(&api, "web", &evil).await.is_err(), "not yet");
+            Ok(())
+        })
+        .await?;
         let same = template(json!({"spec": {"containers": containers("registry.example/app:1")}}));
         asks(&api, "web", &same).await.map_err(anyhow::Error::msg)?;
         let owner = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "c", "uid": "u"});

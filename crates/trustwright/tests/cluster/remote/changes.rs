@@ -67,7 +67,9 @@ async fn a_rotation_on_the_mirror_is_in_force_in_leader_and_replica_within_inter
 async fn while_nothing_changes_two_requests_are_a_poll_and_nothing_is_written() -> Result<()> {
     let own = Own::start(&[]).await?;
     let (roots, mirror) = (roots(&own), Mirrored::start().await?);
-    let before = roots.ready("quiet", &mirror.spec()).await?;
+    roots.ready("quiet", &mirror.spec()).await?;
+    // That the replica has it is told as well.
+    let before = roots.until_is("quiet", "SignatureChecksReady", "True", "InForce").await?;
     let writes = "trustwright_status_writes_total{controller=\"trustroot\"}";
     let written = metric(&own.operator, writes).await?;
     assert!(written.is_some_and(|written| written > 0.0), "{written:?}");
