@@ -4,15 +4,17 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::{ResourceExt as _, core::DynamicObject};
+use tokio::time::Instant;
 use trustwright_api::v1alpha1::{
     AuthorityStatus, ClusterImagePolicyStatus, ConditionStatus, ConditionType, PolicyReason, UsedTrustRoot,
     condition,
 };
-use trustwright_policy::{Check, Part, Policy, Signatory, Version, compile_stored, trust_problems};
+use trustwright_policy::{Check, NotReady, Part, Policy, Signatory, Version, compile_stored, trust_problems};
 use trustwright_runtime::objects::Objects;
 
 use crate::{
     enforcement::{Enforcement, Reach},
+    policy_bodies::{self, Bodies},
     status::{Aspect, Decision, Transition, conditions, difference},
 };
 
@@ -24,6 +26,7 @@ const ON_ITS_WAY: Duration = Duration::from_secs(2);
 pub(crate) struct Policies {
     pub(crate) objects: Objects,
     pub(crate) enforcement: Arc<Enforcement>,
+    pub(crate) bodies: Arc<Bodies>,
 }
 
 /// What was gathered about a policy.
@@ -43,7 +46,10 @@ impl Policies {
             |name: &str| self.objects.secret_entries(name),
             |name: &str| self.objects.config_map_entries(name),
         );
-        let policy = compile_stored(&name, object.data.get("spec"), &references);
+        let mut policy = compile_stored(&name, object.data.get("spec"), &references);
+        let remote = policy_bodies::wanted(object.data.get("spec"));
+        self.bodies.want(&name, remote.values().cloned().collect());
+        let silent = self.bodies.explain(&mut policy, &remote, Instant::now());
         let version = Version {
             uid: object.uid().unwrap_or_default(),
             generation: object.metadata.generation.unwrap_or_default(),
@@ -55,8 +61,23 @@ impl Policies {
         let trust: Vec<String> = trust_problems(&policy, &known).iter().map(ToString::to_string).collect();
         let ready = trust.is_empty() && policy.not_ready().next().is_none();
         let reach = self.enforcement.policy(&name, version, roots, ready);
+        if let Some(left) = silent {
+            return Decision { again: now.checked_add(left).ok(), ..Decision::default() };
+        }
         let usable = |root: &str| known.get(root).is_some_and(|root| root.trusted.is_ok());
         decide(object, &Observed { policy, trust, reach }, &usable, now)
+    }
+
+    /// Forgets a policy that is gone.
+    pub(crate) fn forget(&self, name: &str) {
+        self.enforcement.forget_policy(name);
+        self.bodies.forget(name);
+    }
+
+    /// Forgets every policy but these.
+    pub(crate) fn retain(&self, names: &BTreeSet<String>) {
+        self.enforcement.retain_policies(names);
+        self.bodies.retain(names);
     }
 }
 
@@ -167,7 +188,7 @@ fn aspects(observed: &Observed) -> Vec<Aspect> {
     if !ready.met {
         // Only a change of the spec helps, or another object may come right; tools that read kstatus would wait for
         // ever, or give up too early.
-        let only_the_spec = !of(Part::Spec).is_empty();
+        let only_the_spec = policy.not_ready().any(|problem| !is_cured_elsewhere(problem));
         let type_ = if only_the_spec { ConditionType::Stalled } else { ConditionType::Reconciling };
         aspects.push(Aspect::new(type_, true, ready.reason, ready.message));
     }
@@ -179,6 +200,16 @@ fn aspects(observed: &Observed) -> Vec<Aspect> {
         enforced_aspect,
     ]);
     aspects
+}
+
+/// Whether something other than a change of the spec may cure it: an object that the field names.
+fn is_cured_elsewhere(problem: &NotReady) -> bool {
+    match problem.part {
+        Part::Keys => problem.field.ends_with(".secretRef"),
+        // Texts stand elsewhere, or are in the spec and found.
+        Part::Policies | Part::TrustRoots => true,
+        Part::Spec => false,
+    }
 }
 
 /// What to tell about the step from one status to the next: that a policy fails, and that it works again. A new one
@@ -206,121 +237,4 @@ fn transitions(previous: &ClusterImagePolicyStatus, next: &ClusterImagePolicySta
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-    use trustwright_policy::NoReferences;
-
-    use super::*;
-
-    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
-
-    fn policy(spec: &Value, status: &Value) -> DynamicObject {
-        serde_json::from_value(json!({
-            "apiVersion": "policy.sigstore.dev/v1alpha1", "kind": "ClusterImagePolicy",
-            "metadata": {"name": "p", "generation": 3}, "spec": spec, "status": status,
-        }))
-        .unwrap()
-    }
-
-    fn good() -> Value {
-        json!({"images": [{"glob": "**"}], "authorities": [{"static": {"action": "pass"}}]})
-    }
-
-    fn decided(object: &DynamicObject, reach: Reach, now: Timestamp) -> Decision {
-        let policy = compile_stored("p", object.data.get("spec"), &NoReferences);
-        decide(object, &Observed { policy, trust: Vec::new(), reach }, &|_| true, now)
-    }
-
-    fn applied(object: &DynamicObject, now: Timestamp) -> Option<Value> {
-        decided(object, Reach::InForce, now).status
-    }
-
-    fn ready(status: &Value) -> (&str, &str) {
-        let condition = &status["conditions"][0];
-        assert_eq!(condition["type"], "Ready");
-        (condition["status"].as_str().unwrap(), condition["message"].as_str().unwrap())
-    }
-
-    #[test]
-    fn a_policy_that_compiles_is_ready_and_one_that_does_not_is_stalled_with_field_and_cause() {
-        let status = applied(&policy(&good(), &json!({})), NOW).unwrap();
-        assert_eq!(ready(&status), ("True", "the policy's authority can be used"));
-        assert_eq!(status["observedGeneration"], 3);
-        let types: Vec<_> =
-            status["conditions"].as_array().unwrap().iter().map(|one| one["type"].clone()).collect();
-        let expected =
-            ["Ready", "SignatureChecksReady", "KeysResolved", "PoliciesResolved", "TrustReady", "Enforced"];
-        assert_eq!(types, expected);
-
-        let mut broken = good();
-        broken["images"][0]["glob"] = json!("$FOO*");
-        let status = applied(&policy(&broken, &json!({})), NOW).unwrap();
-        let (ready, message) = ready(&status);
-        assert_eq!(ready, "False");
-        assert!(message.starts_with("spec.images[0].glob: invalid glob \"$FOO*\""), "{message}");
-        assert_eq!(status["conditions"][1]["type"], "Stalled");
-        assert!(applied(&policy(&json!({"images": 3}), &json!({})), NOW).is_some());
-    }
-
-    #[test]
-    fn a_status_that_says_it_already_is_left_alone_whatever_others_wrote_beside_it() {
-        let mut status = applied(&policy(&good(), &json!({})), NOW).unwrap();
-        status["conditions"]
-            .as_array_mut()
-            .unwrap()
-            .insert(0, json!({"type": "KeysInlined", "status": "True"}));
-        status["annotations"] = json!({"a": "b"});
-        let later = NOW + jiff::SignedDuration::from_hours(1);
-        assert_eq!(applied(&policy(&good(), &status), later), None);
-        status["conditions"][1]["status"] = json!("False");
-        let again = applied(&policy(&good(), &status), later).unwrap();
-        assert_eq!(again["conditions"][0]["lastTransitionTime"], "1970-01-01T01:00:00Z");
-        assert!(again.get("annotations").is_none());
-    }
-
-    /// The reason of a condition where it is as given.
-    fn reason<'s>(status: &'s Value, type_: &str, met: &str) -> Option<&'s str> {
-        let all = status["conditions"].as_array().unwrap();
-        let one = all.iter().find(|one| one["type"] == type_ && one["status"] == met)?;
-        one["reason"].as_str()
-    }
-
-    #[test]
-    fn a_policy_that_is_not_in_force_everywhere_is_not_ready_and_not_at_once_written() {
-        let object = policy(&good(), &json!({}));
-        let soon = decided(&object, Reach::Spreading(Duration::from_millis(500)), NOW);
-        assert_eq!(soon.status, None);
-        assert_eq!(soon.again, Some(NOW + Duration::from_millis(1_500)));
-        let late = decided(&object, Reach::Spreading(ON_ITS_WAY), NOW).status.unwrap();
-        assert_eq!(reason(&late, "Ready", "False"), Some("Spreading"));
-        assert_eq!(reason(&late, "Reconciling", "True"), Some("Spreading"));
-        assert_eq!(reason(&late, "SignatureChecksReady", "True"), Some("Compiled"));
-        let alone = decided(&object, Reach::NoReplica, NOW);
-        assert_eq!(reason(&alone.status.unwrap(), "Enforced", "False"), Some("NoReplica"));
-        assert_eq!(alone.events, []);
-    }
-
-    #[test]
-    fn what_another_object_may_cure_is_not_stalled() {
-        let secret =
-            json!({"images": [{"glob": "**"}], "authorities": [{"key": {"secretRef": {"name": "k"}}}]});
-        let decision = decided(&policy(&secret, &json!({})), Reach::InForce, NOW);
-        let status = decision.status.unwrap();
-        assert_eq!(reason(&status, "KeysResolved", "False"), Some("NotResolved"));
-        assert_eq!(reason(&status, "Ready", "False"), Some("NotResolved"));
-        assert_eq!(reason(&status, "Reconciling", "True"), Some("NotResolved"));
-        assert_eq!(reason(&status, "Stalled", "True"), None);
-        assert_eq!(reason(&status, "Enforced", "True"), Some("InForce"));
-        let message = status["authorities"][0]["message"].as_str().unwrap();
-        assert_eq!(message, "spec.authorities[0].key.secretRef: secret \"k\" not found");
-        assert_eq!((decision.events.len(), decision.events[0].warning), (1, true));
-
-        let object = policy(&good(), &json!({}));
-        let compiled = compile_stored("p", object.data.get("spec"), &NoReferences);
-        let trust = vec!["there is no TrustRoot \"r\"".to_owned()];
-        let observed = Observed { policy: compiled, trust, reach: Reach::InForce };
-        let status = decide(&object, &observed, &|_| false, NOW).status.unwrap();
-        assert_eq!(reason(&status, "TrustReady", "False"), Some("TrustRootNotReady"));
-        assert_eq!(reason(&status, "Ready", "False"), Some("TrustRootNotReady"));
-    }
-}
+mod tests;

@@ -28,6 +28,7 @@ use crate::{
     companion::{self, Companion, CompanionSettings, schema, schema::Schema},
     dependents,
     enforcement::{self, Enforcement},
+    policy_bodies::{self, Bodies},
     status::{Decision, Transition},
     trust_root::{self, TrustRoots},
 };
@@ -35,6 +36,8 @@ use crate::{
 const VERSION: &str = "v1alpha1";
 /// Longest wait until an object is looked at again whose state time will change.
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
+/// Most objects of a kind that are looked at at once: each may write, and each write under way has a connection.
+const AT_ONCE: u16 = 32;
 /// Longest wait for one write.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -130,9 +133,7 @@ impl Reconciler {
     fn note(&self, event: &watcher::Event<DynamicObject>, store: &Store<DynamicObject>) {
         match event {
             watcher::Event::Delete(object) => match self {
-                Self::ClusterImagePolicies(policies) => {
-                    policies.enforcement.forget_policy(&object.name_any());
-                }
+                Self::ClusterImagePolicies(policies) => policies.forget(&object.name_any()),
                 Self::TrustRoots(roots) => roots.forget(&object.name_any()),
                 Self::Companion(companion) => companion.forget(&object.name_any()),
             },
@@ -140,7 +141,7 @@ impl Reconciler {
                 let names =
                     || -> BTreeSet<String> { store.state().iter().map(|object| object.name_any()).collect() };
                 match self {
-                    Self::ClusterImagePolicies(policies) => policies.enforcement.retain_policies(&names()),
+                    Self::ClusterImagePolicies(policies) => policies.retain(&names()),
                     Self::TrustRoots(roots) => roots.retain(&names()),
                     Self::Companion(companion) => companion.retain(&names()),
                 }
@@ -244,7 +245,12 @@ async fn lead_with(operator: &Operator, served: Schema) {
     }
     let default_root = operator.settings.default_root.as_ref();
     operator.metrics.enforces(Some(enforcement.clone()));
-    let policies = Policies { objects: operator.objects.clone(), enforcement: enforcement.clone() };
+    let bodies = Arc::new(Bodies::default());
+    let policies = Policies {
+        objects: operator.objects.clone(),
+        enforcement: enforcement.clone(),
+        bodies: bodies.clone(),
+    };
     tokio::join!(
         async {
             // What a policy names must be known before it is missed.
@@ -259,6 +265,13 @@ async fn lead_with(operator: &Operator, served: Schema) {
             operator.clock,
         ),
         enforcement::run(&enforcement, &policies_changed, &changed),
+        policy_bodies::run(policy_bodies::Parts {
+            client: operator.client.clone(),
+            objects: operator.objects.clone(),
+            namespace: &operator.settings.namespace,
+            bodies: &bodies,
+            policies_changed: &policies_changed,
+        }),
         async {
             // What a spec names must be known before it is missed.
             operator.objects.listed().await;
@@ -321,9 +334,9 @@ async fn drive(
             }
         })
         .applied_objects();
-    // As many at once as there are: what is slow about a trust root is not waited for here.
-    let mut controller =
-        Controller::for_stream_with(objects, store.clone(), resource.clone()).with_config(Config::default());
+    // What is slow about a trust root is not waited for here.
+    let mut controller = Controller::for_stream_with(objects, store.clone(), resource.clone())
+        .with_config(Config::default().concurrency(AT_ONCE));
     if let Some(changes) = changes {
         let changes =
             futures::stream::unfold(
@@ -354,7 +367,8 @@ async fn drive(
 fn concerns(touched: &Touched, object: &DynamicObject) -> bool {
     fn names(value: &Value, wanted: &str) -> bool {
         match value {
-            Value::String(text) => text == wanted,
+            // The digest of a remote policy may be written in capitals.
+            Value::String(text) => text.eq_ignore_ascii_case(wanted),
             Value::Array(values) => values.iter().any(|value| names(value, wanted)),
             Value::Object(fields) => fields.values().any(|value| names(value, wanted)),
             Value::Null | Value::Bool(_) | Value::Number(_) => false,

@@ -1,5 +1,7 @@
 //! One fetch: redirected, and with the credential where it may go.
 
+use std::sync::Arc;
+
 use reqwest::{
     Certificate, Method, Response,
     header::{AUTHORIZATION, HeaderMap, HeaderValue},
@@ -65,7 +67,7 @@ fn certificates(pem: &str) -> Result<Vec<Certificate>, BuildError> {
 pub(crate) struct Exchange {
     pub(crate) wire: Wire,
     pub(crate) authorization: Option<HeaderValue>,
-    pub(crate) counters: Counters,
+    pub(crate) counters: Arc<Counters>,
 }
 
 impl Exchange {

@@ -16,7 +16,7 @@ use crate::{
     config::{self, BuildError, MirrorConfig},
     error::{Error, Invalid, Request, Wait},
     exchange::{Exchange, Wire},
-    outcome::{Counters, Requests},
+    outcome::Requests,
     path, retry_after,
 };
 
@@ -71,7 +71,7 @@ impl Mirror {
     }
 
     fn with(wire: Wire, base: Url, authorization: Option<HeaderValue>) -> Self {
-        let counters = Counters::default();
+        let counters = Arc::default();
         Self { base, exchange: Arc::new(Exchange { wire, authorization, counters }) }
     }
 
@@ -101,31 +101,60 @@ impl Mirror {
         deadline: Instant,
     ) -> Result<Conditional, Error> {
         let url = path::url(&self.base, path)?;
-        if Instant::now() >= deadline {
-            return Err(Request::new(&url).timeout(Wait::Deadline));
-        }
-        let conditions = validators.map(Validators::conditions).unwrap_or_default();
-        let (response, request) = self.exchange.follow(url, &conditions, deadline).await?;
-        let bounds = Bounds { limit: max_length, chunk: self.exchange.wire.timeouts.chunk, deadline };
-        match response.status().as_u16() {
-            200 => {
-                let found = Validators::of(&response);
-                let is_metadata = is_json(path);
-                let bytes = body::read(response, bounds, is_metadata, &request).await?;
-                Ok(Conditional::Body(bytes, found))
-            }
-            304 if !conditions.is_empty() => Ok(Conditional::NotModified),
-            403 | 404 => {
-                body::drain(response, bounds).await;
-                Ok(Conditional::Absent)
-            }
-            status => Err(judge(status, &response, &request)),
+        ask(&self.exchange, url, validators, max_length, deadline).await
+    }
+
+    /// Reads the file at `url`, query included, wherever that is: as [`get`](Self::get) does, with the certificates,
+    /// limits and proxies of this mirror and its connections, and never with its credential.
+    ///
+    /// Plain HTTP is spoken if `url` says so: that is the caller's to refuse. A redirect never leads there.
+    pub async fn get_elsewhere(
+        &self,
+        url: Url,
+        max_length: u64,
+        deadline: Instant,
+    ) -> Result<Option<Bytes>, Error> {
+        let wire = self.exchange.wire.clone();
+        let stranger = Exchange { wire, authorization: None, counters: self.exchange.counters.clone() };
+        match ask(&stranger, url, None, max_length, deadline).await? {
+            Conditional::Body(bytes, _) => Ok(Some(bytes)),
+            // `NotModified` does not come without validators.
+            Conditional::Absent | Conditional::NotModified => Ok(None),
         }
     }
 
     /// Returns the counts of HTTP requests since the mirror was built.
     pub fn requests(&self) -> Requests {
         self.exchange.counters.snapshot()
+    }
+}
+
+async fn ask(
+    exchange: &Exchange,
+    url: Url,
+    validators: Option<&Validators>,
+    max_length: u64,
+    deadline: Instant,
+) -> Result<Conditional, Error> {
+    if Instant::now() >= deadline {
+        return Err(Request::new(&url).timeout(Wait::Deadline));
+    }
+    let is_metadata = is_json(url.path());
+    let conditions = validators.map(Validators::conditions).unwrap_or_default();
+    let (response, request) = exchange.follow(url, &conditions, deadline).await?;
+    let bounds = Bounds { limit: max_length, chunk: exchange.wire.timeouts.chunk, deadline };
+    match response.status().as_u16() {
+        200 => {
+            let found = Validators::of(&response);
+            let bytes = body::read(response, bounds, is_metadata, &request).await?;
+            Ok(Conditional::Body(bytes, found))
+        }
+        304 if !conditions.is_empty() => Ok(Conditional::NotModified),
+        403 | 404 => {
+            body::drain(response, bounds).await;
+            Ok(Conditional::Absent)
+        }
+        status => Err(judge(status, &response, &request)),
     }
 }
 

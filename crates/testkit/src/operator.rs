@@ -35,12 +35,20 @@ pub struct OperatorOptions {
     pub command: Option<String>,
     /// The name in the leader election.
     pub identity: String,
+    /// More environment variables, such as `SSL_CERT_FILE`; those of the test run are not passed on.
+    pub env: Vec<(String, String)>,
 }
 
 impl OperatorOptions {
     /// The Deployment's own arguments.
     pub fn new(binary: impl Into<PathBuf>) -> Self {
-        Self { binary: binary.into(), args: Vec::new(), command: None, identity: "trustwright-0".into() }
+        Self {
+            binary: binary.into(),
+            args: Vec::new(),
+            command: None,
+            identity: "trustwright-0".into(),
+            env: Vec::new(),
+        }
     }
 }
 
@@ -91,6 +99,7 @@ impl Operator {
             .arg(format!("--metrics-port={metrics_port}"))
             .args(options.args)
             .only_own_env()
+            .envs(options.env)
             .env("KUBECONFIG", &kubeconfig)
             .env("SYSTEM_NAMESPACE", NAMESPACE)
             .env("POD_NAME", &options.identity)

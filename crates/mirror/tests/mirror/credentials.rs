@@ -1,7 +1,7 @@
 use trustwright_mirror::{BuildError, Credential, Error, HostCredential, Mirror, MirrorConfig};
 
 use super::{
-    LEAK, config, fail, read,
+    LEAK, LIMIT, config, deadline, fail, read,
     server::{Answer, Server},
     tls::{start, trusting},
 };
@@ -103,4 +103,16 @@ async fn a_refused_credential_is_an_error_and_no_absence() {
     let error = fail(&mirror).await;
     assert!(matches!(error, Error::Unauthorized { status: 401, .. }), "{error}");
     assert_eq!(error.reason(), "unauthorized");
+}
+
+#[tokio::test]
+async fn a_file_elsewhere_is_read_with_its_query_and_without_the_credential() {
+    let (server, root) = start(|_, _| Answer::ok("{}")).await;
+    let mirror = with(trusting(&server.url("/a"), &root), alice(&server.host)).unwrap();
+    read(&mirror).await.unwrap();
+    let url = server.url("/b/policy.rego?version=2").parse().unwrap();
+    assert_eq!(mirror.get_elsewhere(url, LIMIT, deadline()).await.unwrap().unwrap(), "{}");
+    assert_eq!(server.targets(), ["/a/timestamp.json", "/b/policy.rego?version=2"]);
+    assert_eq!(shown(&server), [Some(ALICE.to_owned()), None]);
+    assert_eq!(mirror.requests().sent(), 2);
 }

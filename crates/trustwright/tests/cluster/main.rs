@@ -16,6 +16,7 @@ mod keyless;
 mod manifests_of_the_field;
 mod objects;
 mod policies;
+mod policy_bodies;
 mod process;
 mod remote;
 mod rights;

@@ -27,6 +27,7 @@ use trustwright_testkit::{
 use crate::{
     fixture::{SOON, options_with},
     objects::{Objects, POLICY, ROOT, condition},
+    policy_bodies::{self, Texts},
 };
 
 const ACCOUNT: &str = "trustwright";
@@ -54,12 +55,15 @@ async fn live_through(control_plane: &ControlPlane) -> Result<()> {
     fs::write(&file, repository.first_root())?;
     let flags = [format!("--tuf-mirror={}", mirror.url()), format!("--tuf-root={}", file.display())];
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-    let mut operator = Operator::start(control_plane, options_with(&flags)).await?;
+    let texts = Texts::start("rights-texts").await?;
+    let mut operator = Operator::start(control_plane, texts.trusting(&flags)).await?;
     let client = control_plane.client().await?;
     let objects = Objects::new(client.clone());
     let spec = json!({"images": [{"glob": "**"}], "authorities": [{"static": {"action": "pass"}}]});
     objects.create(POLICY, "p", &spec).await.map_err(anyhow::Error::msg)?;
     objects.wait_for_ready(POLICY, "p", "True").await?;
+    policy_bodies::create(&objects, "remote", &texts.serve("text", "package text")).await?;
+    policy_bodies::resolved(&objects, "remote", "True", "").await?;
     let root = public_good::trust_root_manifest()?;
     objects.create(ROOT, "r", &root["spec"]).await.map_err(anyhow::Error::msg)?;
     objects.wait_for_ready(ROOT, "r", "True").await?;
