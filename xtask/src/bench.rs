@@ -4,6 +4,7 @@ mod audit;
 mod fleet;
 mod load;
 mod micro;
+mod policies;
 mod process;
 mod refresh;
 mod roots;
@@ -12,6 +13,7 @@ mod table;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use clap::ValueEnum;
 use serde_json::json;
 use trustwright_testkit::{
     ControlPlane, Operator, OperatorOptions,
@@ -33,22 +35,47 @@ const IDLE: Duration = Duration::from_secs(10);
 /// How long each number of connections is kept busy.
 const LOAD: Duration = Duration::from_secs(5);
 
-/// Measures and prints. Fails where something cannot be measured, an answer is wrong, or a limit is missed.
-pub(crate) async fn run() -> Result<()> {
+/// A part of the measurements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Section {
+    /// Steps of one request and of one refresh, without a cluster
+    Steps,
+    /// Requests to the webhooks
+    Admission,
+    /// Many `TrustRoots`
+    Roots,
+    /// Many `ClusterImagePolicies`
+    Policies,
+}
+
+/// Measures and prints these sections; all where none is named. Fails where something cannot be measured, an answer is
+/// wrong, or a limit is missed.
+pub(crate) async fn run(sections: &[Section]) -> Result<()> {
+    let is_wanted = |section| sections.is_empty() || sections.contains(&section);
     let binary = built_binary("release");
     ensure!(binary.is_file(), "{} is missing: run make build", binary.display());
     let cores = std::thread::available_parallelism()?;
     println!("Trustwright on {cores} cores, which the load generator and the mirrors share\n");
     let mut table = Table::default();
-    micro::run()?;
-    refresh::run(&mut table)?;
-    let audit = Audit::new()?;
-    let control_plane = ControlPlane::start(audit.options()).await?;
+    if is_wanted(Section::Steps) {
+        micro::run()?;
+        refresh::run(&mut table)?;
+    }
     let mut options = OperatorOptions::new(binary);
     // Nothing here reaches beyond loopback.
     options.args = vec!["--disable-tuf".into(), "--shutdown-grace=0".into()];
-    admission(&control_plane, options.clone()).await?;
-    roots::run(&control_plane, &audit, &options, &mut table).await?;
+    // Each has a cluster of its own, so that what one leaves behind weighs on no other.
+    let audit = Audit::new()?;
+    let start = async || ControlPlane::start(audit.options()).await;
+    if is_wanted(Section::Admission) {
+        admission(&start().await?, options.clone()).await?;
+    }
+    if is_wanted(Section::Roots) {
+        roots::run(&start().await?, &audit, &options, &mut table).await?;
+    }
+    if is_wanted(Section::Policies) {
+        policies::run(&start().await?, &audit, &options, &mut table).await?;
+    }
     table.finish()
 }
 

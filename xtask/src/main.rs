@@ -22,7 +22,10 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Task {
     /// Measure speed and memory of the release binary
-    Bench,
+    Bench {
+        /// Which part; all where none is named
+        sections: Vec<bench::Section>,
+    },
     /// Hold the graph of our crates, and what they are built from, against ARCHITECTURE.md
     CheckDeps,
     /// Write the manifests of the custom resources
@@ -50,7 +53,7 @@ enum Task {
 fn main() -> Result<()> {
     let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match Args::parse().task {
-        Task::Bench => runtime()?.block_on(bench::run()),
+        Task::Bench { sections } => runtime()?.block_on(bench::run(&sections)),
         Task::CheckDeps => check_deps::run(),
         Task::Crds { check } => crds::run(check),
         Task::Demo => runtime()?.block_on(demo::run()),

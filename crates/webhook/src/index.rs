@@ -65,16 +65,17 @@ impl Index {
         }
     }
 
-    /// A policy as it is now.
-    pub fn apply(&mut self, object: &DynamicObject, references: &dyn References) {
+    /// A policy as it is now; returns whether anything but its status and metadata may be another.
+    pub fn apply(&mut self, object: &DynamicObject, references: &dyn References) -> bool {
         let name = object.metadata.name.clone().unwrap_or_default();
         let version = (object.metadata.uid.clone(), object.metadata.generation);
         let known = self.policies.get(&name).filter(|known| known.version == version && version.1.is_some());
-        let compiled = match known {
-            Some(known) => known.clone(),
-            None => Compiled::new(&name, version, object.data.get("spec"), references),
+        let (compiled, is_new) = match known {
+            Some(known) => (known.clone(), false),
+            None => (Compiled::new(&name, version, object.data.get("spec"), references), true),
         };
         self.incoming.as_mut().unwrap_or(&mut self.policies).insert(name, compiled);
+        is_new
     }
 
     /// Compiles again what names something that has changed; returns whether anything did.

@@ -10,7 +10,7 @@ use kube::{
     core::{ApiResource, DynamicObject, GroupVersionKind},
     runtime::{WatchStreamExt as _, watcher},
 };
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet, time::Instant};
 use trustwright_policy::{References, Snapshot};
 use trustwright_roots::DefaultRoot;
 use trustwright_runtime::objects::Objects;
@@ -22,6 +22,9 @@ use crate::{
 
 /// Longest wait until the clock is looked at again: it may have been set.
 const CLOCK: Duration = Duration::from_mins(1);
+
+/// How long changes are collected before they are published: a snapshot costs as much as there are policies.
+const COLLECTED: Duration = Duration::from_millis(50);
 
 /// Whether all that admission rests on is known here, and if not, why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +69,8 @@ pub async fn watch(
     let mut changes = objects.changes();
     let mut work = Work::new(clock);
     let (mut news, mut published) = (false, false);
+    // When what is collected is published.
+    let mut due: Option<Instant> = None;
     loop {
         let until = roots.index.until().map(|until| clock().duration_until(until));
         let wait = until.map_or(CLOCK, |until| Duration::try_from(until).unwrap_or_default().min(CLOCK));
@@ -99,6 +104,7 @@ pub async fn watch(
                 true
             }
             () = tokio::time::sleep(wait) => true,
+            () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => false,
         };
         // Not marked as seen here, where nobody may look.
         let objects_listed = *changes.borrow() > 0;
@@ -119,7 +125,13 @@ pub async fn watch(
                     true
                 }
             });
-        } else if std::mem::take(&mut news) {
+        } else if news {
+            let now = Instant::now();
+            // The first is not waited for.
+            if published && *due.get_or_insert(now + COLLECTED) > now {
+                continue;
+            }
+            (news, due) = (false, None);
             let next = Snapshot { trust: roots.index.roots(), ..policies.index.index.snapshot() };
             metrics.snapshot(&next, roots.index.kept());
             snapshot.store(Arc::new(next));
@@ -135,7 +147,8 @@ pub async fn watch(
 trait List {
     fn begin_list(&mut self);
     fn end_list(&mut self);
-    fn apply(&mut self, object: &DynamicObject);
+    /// Returns whether something else may be in force now.
+    fn apply(&mut self, object: &DynamicObject) -> bool;
     fn delete(&mut self, object: &DynamicObject);
 }
 
@@ -146,8 +159,9 @@ impl List for TrustIndex {
     fn end_list(&mut self) {
         self.end_list();
     }
-    fn apply(&mut self, object: &DynamicObject) {
+    fn apply(&mut self, object: &DynamicObject) -> bool {
         self.apply(object);
+        true
     }
     fn delete(&mut self, object: &DynamicObject) {
         self.delete(object);
@@ -174,8 +188,8 @@ impl List for Policies {
     fn end_list(&mut self) {
         self.index.end_list();
     }
-    fn apply(&mut self, object: &DynamicObject) {
-        self.index.apply(object, &references(&self.objects));
+    fn apply(&mut self, object: &DynamicObject) -> bool {
+        self.index.apply(object, &references(&self.objects))
     }
     fn delete(&mut self, object: &DynamicObject) {
         self.index.delete(object);
@@ -219,10 +233,7 @@ impl<I: List> Watched<I> {
                 self.failure = None;
                 true
             }
-            Ok(watcher::Event::Apply(object)) => {
-                self.index.apply(&object);
-                true
-            }
+            Ok(watcher::Event::Apply(object)) => self.index.apply(&object),
             Ok(watcher::Event::Delete(object)) => {
                 self.index.delete(&object);
                 true

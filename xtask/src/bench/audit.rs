@@ -1,10 +1,10 @@
 //! What Trustwright asks the API server, by the API server's own account.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Duration};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use trustwright_testkit::{control_plane, operator::NAMESPACE, run_dir};
+use trustwright_testkit::{control_plane, operator::NAMESPACE, process::eventually, run_dir};
 
 /// The audit log of the requests of our service account.
 pub(crate) struct Audit {
@@ -50,6 +50,18 @@ impl Audit {
     /// What was asked since `mark`.
     pub(crate) fn since(&self, mark: usize) -> Result<Asked> {
         asked(self.text()?.get(mark..).context("the audit log became shorter")?)
+    }
+
+    /// Waits at most `limit` until nothing but Leases was written for `window`: events may still be under way.
+    pub(crate) async fn quiet(&self, window: Duration, limit: Duration) -> Result<()> {
+        eventually("nothing left to be written", limit, async || {
+            let mark = self.mark()?;
+            tokio::time::sleep(window).await;
+            let writes = self.since(mark)?.writes;
+            ensure!(writes.is_empty(), "{} writes, the first of them {:?}", writes.len(), writes.first());
+            Ok(())
+        })
+        .await
     }
 
     /// The whole lines of the log.

@@ -130,15 +130,7 @@ async fn polled(
     idle: f64,
     table: &mut Table,
 ) -> Result<()> {
-    // Events of the start may still be under way.
-    eventually("nothing left to be written", SETUP, async || {
-        let mark = audit.mark()?;
-        tokio::time::sleep(IDLE).await;
-        let writes = audit.since(mark)?.writes;
-        ensure!(writes.is_empty(), "{writes:?}");
-        Ok(())
-    })
-    .await?;
+    audit.quiet(IDLE, SETUP).await?;
     let polls = polls(&operator.metrics().await?)?;
     let (mark, begun, before) = (audit.mark()?, Instant::now(), processor_seconds(operator.pid())?);
     tokio::time::sleep(WINDOW).await;
@@ -240,7 +232,7 @@ fn values(metrics: &str, prefix: &str) -> Result<Vec<f64>> {
 }
 
 /// The fingerprints of the `TrustRoots` that a replica has in force.
-fn in_force(metrics: &str) -> BTreeMap<&str, &str> {
+pub(super) fn in_force(metrics: &str) -> BTreeMap<&str, &str> {
     let labels = metrics.lines().filter_map(|line| line.strip_prefix(IN_FORCE)?.split_once('}'));
     labels
         .filter_map(|(labels, _)| Some((label(labels, "trustroot")?, label(labels, "fingerprint")?)))
