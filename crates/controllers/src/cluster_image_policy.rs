@@ -60,7 +60,12 @@ impl Policies {
         let known = self.enforcement.roots();
         let trust: Vec<String> = trust_problems(&policy, &known).iter().map(ToString::to_string).collect();
         let ready = trust.is_empty() && policy.not_ready().next().is_none();
-        let reach = self.enforcement.policy(&name, version, roots, ready);
+        let begun = self.enforcement.is_new() && roots.iter().any(|root| !known.contains_key(root));
+        let reach = self.enforcement.policy(&name, version, roots, ready, is_told(object));
+        if begun {
+            // A new leader has not looked at every trust root yet.
+            return Decision { again: now.checked_add(ON_ITS_WAY).ok(), ..Decision::default() };
+        }
         if let Some(left) = silent {
             return Decision { again: now.checked_add(left).ok(), ..Decision::default() };
         }
@@ -79,6 +84,15 @@ impl Policies {
         self.enforcement.retain_policies(names);
         self.bodies.retain(names);
     }
+}
+
+/// Whether the status says of the present generation that it is in force.
+fn is_told(object: &DynamicObject) -> bool {
+    let status = object.data.get("status").cloned().unwrap_or_default();
+    let status: ClusterImagePolicyStatus = serde_json::from_value(status).unwrap_or_default();
+    condition(&status.conditions, ConditionType::Enforced.as_str()).is_some_and(|enforced| {
+        enforced.status == ConditionStatus::True && enforced.observed_generation == object.metadata.generation
+    })
 }
 
 /// The status that `object` should have. `usable` tells whether something of a trust root is in force.

@@ -25,6 +25,8 @@ pub(crate) use replicas::watch as watch_replicas;
 
 /// Most names of policies in the status of a trust root.
 pub(crate) const MOST_USERS: usize = 20;
+/// For how long what a new leader does not know yet is not taken for missing.
+const BEGINNING: Duration = Duration::from_secs(5);
 /// How long changes are collected before anybody looks at them.
 const SETTLING: Duration = Duration::from_millis(50);
 /// How often replicas that have fallen silent, and the users of trust roots, are looked at.
@@ -33,11 +35,18 @@ const TICK: Duration = Duration::from_secs(1);
 const REPORT_LIFE: Duration = Duration::from_secs(REPORT_SECONDS);
 
 /// What should be in force, and where it is.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Enforcement {
     inner: Mutex<Inner>,
     /// Something has changed that may bring something into force.
     pub(crate) changed: Notify,
+    since: Instant,
+}
+
+impl Default for Enforcement {
+    fn default() -> Self {
+        Self { inner: Mutex::default(), changed: Notify::new(), since: Instant::now() }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -94,20 +103,23 @@ pub(crate) struct Changed {
 }
 
 impl Enforcement {
-    /// A policy should be in force in this version; returns how far it has come.
+    /// A policy should be in force in this version; returns how far it has come. `told` is whether its status says
+    /// already that it is: a new leader takes an earlier one's word, and rewrites nothing.
     pub(crate) fn policy(
         &self,
         name: &str,
         version: Version,
         trust_roots: BTreeSet<String>,
         ready: bool,
+        told: bool,
     ) -> Reach {
         let mut inner = self.inner();
         let now = Instant::now();
         let known = inner.policies.remove(name);
         let policy = match known {
             Some(known) if known.version == version => Policy { trust_roots, ready, ..known },
-            _ => Policy { version, since: now, in_force: false, trust_roots, ready },
+            Some(_) => Policy { version, since: now, in_force: false, trust_roots, ready },
+            None => Policy { version, since: now, in_force: told, trust_roots, ready },
         };
         let (in_force, since) = (policy.in_force, policy.since);
         inner.policies.insert(name.to_owned(), policy);
@@ -120,21 +132,20 @@ impl Enforcement {
     }
 
     /// A trust root comes to this; returns whether every live replica has it, and the policies that must hear of a
-    /// change.
-    pub(crate) fn trust_root(&self, name: &str, root: Root) -> (bool, BTreeSet<String>) {
+    /// change. `told` is the fingerprint of which its status says already that they have.
+    pub(crate) fn trust_root(&self, name: &str, root: Root, told: Option<&str>) -> (bool, BTreeSet<String>) {
         let usable = match &root.trusted {
             Ok(material) => Ok(material.fingerprint().to_string()),
             Err(refusal) => Err(refusal.message.clone()),
         };
         let mut inner = self.inner();
-        let known = inner
-            .trust
-            .get(name)
-            .cloned()
-            .unwrap_or_else(|| Trust { usable: Err(String::new()), in_force: false });
-        let same = known.usable == usable;
+        let known = inner.trust.get(name).cloned();
+        let same = known.as_ref().is_some_and(|known| known.usable == usable);
         let concerned = if same { BTreeSet::new() } else { inner.users(name).map(str::to_owned).collect() };
-        let in_force = same && known.in_force;
+        let in_force = match &known {
+            Some(known) => same && known.in_force,
+            None => usable.as_ref().is_ok_and(|fingerprint| told == Some(fingerprint.as_str())),
+        };
         if !same {
             Arc::make_mut(&mut inner.roots).insert(name.to_owned(), Arc::new(root));
         }
@@ -144,6 +155,11 @@ impl Enforcement {
             self.changed.notify_one();
         }
         (in_force, concerned)
+    }
+
+    /// Whether we have only begun to lead, so that what is not known may still come.
+    pub(crate) fn is_new(&self) -> bool {
+        self.since.elapsed() < BEGINNING
     }
 
     /// Returns what each trust root comes to.

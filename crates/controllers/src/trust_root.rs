@@ -146,10 +146,13 @@ pub(crate) fn decide(
         repository: repository(observed, source, &known),
         dependents,
         dependent_count,
-        used_by: observed.users.as_ref().filter(|(count, _)| *count > 0).map(|(count, policies)| UsedBy {
-            count: i64::try_from(*count).unwrap_or(i64::MAX),
-            policies: policies.clone(),
-        }),
+        used_by: match &observed.users {
+            None => known.used_by.clone(),
+            Some((0, _)) => None,
+            Some((count, policies)) => {
+                Some(UsedBy { count: i64::try_from(*count).unwrap_or(i64::MAX), policies: policies.clone() })
+            }
+        },
     };
     let again = changes(root, warning).filter(|change| *change > now).min();
     Decision {

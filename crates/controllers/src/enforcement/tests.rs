@@ -32,14 +32,14 @@ fn root(seed: u8) -> Root {
 #[tokio::test(start_paused = true)]
 async fn a_policy_is_in_force_once_every_live_replica_has_it() {
     let enforcement = Enforcement::default();
-    assert_eq!(enforcement.policy("a", version(1), none(), true), Reach::NoReplica);
+    assert_eq!(enforcement.policy("a", version(1), none(), true, false), Reach::NoReplica);
     enforcement.heard("w0", report(&[], &[]));
     enforcement.heard("w1", report(&[("a", 1)], &[]));
     assert_eq!(enforcement.settle(), Changed::default());
-    assert!(matches!(enforcement.policy("a", version(1), none(), true), Reach::Spreading(_)));
+    assert!(matches!(enforcement.policy("a", version(1), none(), true, false), Reach::Spreading(_)));
     enforcement.heard("w0", report(&[("a", 1)], &[]));
     assert_eq!(enforcement.settle().policies, names(&["a"]));
-    assert_eq!(enforcement.policy("a", version(1), none(), true), Reach::InForce);
+    assert_eq!(enforcement.policy("a", version(1), none(), true, false), Reach::InForce);
     // And once only.
     assert_eq!(enforcement.settle(), Changed::default());
 }
@@ -48,12 +48,12 @@ async fn a_policy_is_in_force_once_every_live_replica_has_it() {
 async fn a_change_starts_anew_and_takes_nothing_from_the_others() {
     let enforcement = Enforcement::default();
     for name in ["a", "b"] {
-        enforcement.policy(name, version(1), none(), true);
+        enforcement.policy(name, version(1), none(), true, false);
     }
     enforcement.heard("w0", report(&[("a", 1), ("b", 1)], &[]));
     assert_eq!(enforcement.settle().policies, names(&["a", "b"]));
-    assert!(matches!(enforcement.policy("a", version(2), none(), true), Reach::Spreading(_)));
-    assert_eq!(enforcement.policy("b", version(1), none(), true), Reach::InForce);
+    assert!(matches!(enforcement.policy("a", version(2), none(), true, false), Reach::Spreading(_)));
+    assert_eq!(enforcement.policy("b", version(1), none(), true, false), Reach::InForce);
     assert_eq!(enforcement.settle(), Changed::default());
     enforcement.heard("w0", report(&[("a", 2), ("b", 1)], &[]));
     assert_eq!(enforcement.settle().policies, names(&["a"]));
@@ -62,7 +62,7 @@ async fn a_change_starts_anew_and_takes_nothing_from_the_others() {
 #[tokio::test(start_paused = true)]
 async fn a_replica_that_is_silent_does_not_count_and_without_one_nothing_comes_into_force() {
     let enforcement = Enforcement::default();
-    enforcement.policy("a", version(1), none(), true);
+    enforcement.policy("a", version(1), none(), true, false);
     enforcement.heard("w0", report(&[], &[]));
     enforcement.heard("w1", report(&[("a", 1)], &[]));
     tokio::time::advance(Duration::from_secs(REPORT_SECONDS - 1)).await;
@@ -70,31 +70,43 @@ async fn a_replica_that_is_silent_does_not_count_and_without_one_nothing_comes_i
     assert_eq!(enforcement.settle(), Changed::default());
     tokio::time::advance(Duration::from_secs(1)).await;
     assert_eq!(enforcement.settle().policies, names(&["a"]));
-    enforcement.policy("b", version(1), none(), true);
+    enforcement.policy("b", version(1), none(), true, false);
     enforcement.gone("w1");
     assert_eq!(enforcement.settle(), Changed::default());
-    assert_eq!(enforcement.policy("b", version(1), none(), true), Reach::NoReplica);
-    assert_eq!(enforcement.policy("a", version(1), none(), true), Reach::InForce);
+    assert_eq!(enforcement.policy("b", version(1), none(), true, false), Reach::NoReplica);
+    assert_eq!(enforcement.policy("a", version(1), none(), true, false), Reach::InForce);
 }
 
 #[tokio::test(start_paused = true)]
 async fn trust_roots_spread_like_policies_and_their_users_hear_of_a_change() {
     let enforcement = Enforcement::default();
-    enforcement.policy("a", version(1), names(&["r"]), false);
-    enforcement.policy("b", version(1), none(), true);
+    enforcement.policy("a", version(1), names(&["r"]), false, false);
+    enforcement.policy("b", version(1), none(), true, false);
     assert!(!enforcement.roots().contains_key("r"));
     let (first, second) = (root(0), root(1));
     let fingerprint = first.trusted.as_ref().unwrap().fingerprint().to_string();
-    let (in_force, users) = enforcement.trust_root("r", first.clone());
+    let (in_force, users) = enforcement.trust_root("r", first.clone(), None);
     assert_eq!((in_force, users), (false, names(&["a"])));
     assert!(enforcement.roots().contains_key("r"));
     assert_eq!(enforcement.users("r", 20), (1, vec!["a".to_owned()]));
     enforcement.heard("w0", report(&[("a", 1), ("b", 1)], &[("r", &fingerprint)]));
     assert_eq!(enforcement.settle(), Changed { policies: names(&["a", "b"]), trust: names(&["r"]) });
-    assert_eq!(enforcement.trust_root("r", first), (true, none()));
-    assert_eq!(enforcement.trust_root("r", second), (false, names(&["a"])));
+    assert_eq!(enforcement.trust_root("r", first, None), (true, none()));
+    assert_eq!(enforcement.trust_root("r", second, None), (false, names(&["a"])));
     assert_eq!(enforcement.settle(), Changed::default());
     assert_eq!(enforcement.forget_trust_root("r"), names(&["a"]));
     // The policies themselves are as they were.
-    assert_eq!(enforcement.policy("a", version(1), names(&["r"]), false), Reach::InForce);
+    assert_eq!(enforcement.policy("a", version(1), names(&["r"]), false, false), Reach::InForce);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_leader_takes_an_earlier_ones_word_until_something_changes() {
+    let enforcement = Enforcement::default();
+    assert_eq!(enforcement.policy("a", version(1), none(), true, true), Reach::InForce);
+    assert_eq!(enforcement.policy("a", version(2), none(), true, true), Reach::NoReplica);
+    let (first, second) = (root(0), root(1));
+    let fingerprint = first.trusted.as_ref().unwrap().fingerprint().to_string();
+    assert!(enforcement.trust_root("r", first, Some(&fingerprint)).0);
+    assert!(!enforcement.trust_root("r", second.clone(), Some(&fingerprint)).0);
+    assert!(!Enforcement::default().trust_root("r", second, Some(&fingerprint)).0);
 }

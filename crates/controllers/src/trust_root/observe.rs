@@ -8,7 +8,9 @@ use std::{
 use jiff::Timestamp;
 use kube::{Client, ResourceExt as _, core::DynamicObject};
 use tokio::{sync::mpsc, task::JoinSet};
-use trustwright_api::v1alpha1::TrustRootReason;
+use trustwright_api::v1alpha1::{
+    ConditionStatus, ConditionType, TrustRootReason, TrustRootStatus, condition,
+};
 use trustwright_mirror::{BuildError, Mirror, MirrorConfig};
 use trustwright_roots::{
     Anchor, Artifact, DEFAULT_NAME, FloorEntry, Refusal, Remote, Root, Source, SourceKind, Spec, Text,
@@ -105,24 +107,27 @@ impl TrustRoots {
         let mut observed = self.observe(object, now).await?;
         self.dependents.decided(&object.name_any(), observed.judgement());
         observed.dependents = self.dependents.of(&object.name_any());
-        self.enforce(&object.name_any(), &mut observed);
+        self.enforce(object, &mut observed);
         self.metrics.show(&object.name_any(), Shown::of(&observed, || self.times(&object.name_any())));
         Ok(decide(object, &observed, self.settings.expiry_warning, now))
     }
 
     /// Has every replica be held against what should be in force, and tells the policies that rest on it.
-    fn enforce(&self, name: &str, observed: &mut Observed) {
+    fn enforce(&self, object: &DynamicObject, observed: &mut Observed) {
+        let name = &object.name_any();
         let root = match &observed.root {
             Ok(root) => root.clone(),
             Err(refusal) => Root::refused(refusal.source_kind.unwrap_or(SourceKind::Remote), refusal.clone()),
         };
-        let (in_force, concerned) = self.enforcement.trust_root(name, root);
+        let told = told(object);
+        let (in_force, concerned) = self.enforcement.trust_root(name, root, told.as_deref());
         for policy in concerned {
             // Nobody listens once we no longer lead.
             drop(self.policies_changed.send(policy));
         }
         observed.in_force = Some(in_force);
-        observed.users = Some(self.enforcement.users(name, MOST_USERS));
+        // A new leader has not looked at every policy yet.
+        observed.users = (!self.enforcement.is_new()).then(|| self.enforcement.users(name, MOST_USERS));
     }
 
     /// Keeps the floor of what the status says now. It never says more than the status: a floor above the only copy of
@@ -369,6 +374,13 @@ impl TrustRoots {
         };
         Refusal::new(reason, SourceKind::Remote, message)
     }
+}
+
+/// The fingerprint of which the status says that every replica has it.
+fn told(object: &DynamicObject) -> Option<String> {
+    let status: TrustRootStatus = serde_json::from_value(object.data.get("status")?.clone()).ok()?;
+    let ready = condition(&status.conditions, ConditionType::SignatureChecksReady.as_str())?;
+    (ready.status == ConditionStatus::True).then_some(status.fingerprint).flatten()
 }
 
 /// What a floor belongs to: the object, or for the default root the name, as deleting that object must not lower it.
