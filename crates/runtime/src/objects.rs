@@ -53,6 +53,19 @@ impl Objects {
         self.config_maps.get(&ObjectRef::new(name).within(&self.namespace))
     }
 
+    /// One entry of the Secret of that name.
+    pub fn secret_entry(&self, name: &str, key: &str) -> Option<Vec<u8>> {
+        Some(self.secret(name)?.data.as_ref()?.get(key)?.0.clone())
+    }
+
+    /// One entry of the `ConfigMap` of that name, text or binary.
+    pub fn config_map_entry(&self, name: &str, key: &str) -> Option<Vec<u8>> {
+        let object = self.config_map(name)?;
+        let text = object.data.as_ref().and_then(|data| data.get(key)).map(String::as_bytes);
+        let bytes = || object.binary_data.as_ref()?.get(key).map(|bytes| bytes.0.as_slice());
+        text.or_else(bytes).map(<[u8]>::to_vec)
+    }
+
     /// The entries of the Secret of that name.
     pub fn secret_entries(&self, name: &str) -> Option<BTreeMap<String, Vec<u8>>> {
         let secret = self.secret(name)?;

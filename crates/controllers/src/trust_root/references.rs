@@ -1,8 +1,6 @@
 //! From a spec to how its mirror is asked: the Secrets and `ConfigMaps` that it names are read here.
 
-use std::collections::BTreeMap;
-
-use k8s_openapi::{ByteString, api::core::v1::Secret};
+use k8s_openapi::api::core::v1::Secret;
 use trustwright_api::v1alpha1::TrustRootReason;
 use trustwright_mirror::{BuildError, Credential, HostCredential, Mirror, MirrorConfig};
 use trustwright_roots::{Entry, EntryKind, Remote, Text};
@@ -76,24 +74,15 @@ pub(super) fn text(text: &Text, objects: &Objects) -> Result<String, String> {
         Text::Entry(entry) => entry,
     };
     let found = match entry.kind {
-        EntryKind::ConfigMap => objects.config_map(&entry.name).map(|object| {
-            let text = object.data.as_ref().and_then(|data| data.get(&entry.key)).cloned();
-            text.map(String::into_bytes).or_else(|| bytes(object.binary_data.as_ref(), &entry.key))
-        }),
-        EntryKind::Secret => {
-            objects.secret(&entry.name).map(|object| bytes(object.data.as_ref(), &entry.key))
-        }
+        EntryKind::ConfigMap => objects.config_map_entry(&entry.name, &entry.key),
+        EntryKind::Secret => objects.secret_entry(&entry.name, &entry.key),
     };
-    let bytes = found.flatten().ok_or_else(|| missing(entry))?;
+    let bytes = found.ok_or_else(|| missing(entry))?;
     String::from_utf8(bytes).map_err(|_| format!("{entry} is not text"))
 }
 
 fn missing(entry: &Entry) -> String {
     format!("{entry}, in the namespace that Trustwright runs in, does not exist")
-}
-
-fn bytes(data: Option<&BTreeMap<String, ByteString>>, key: &str) -> Option<Vec<u8>> {
-    Some(data?.get(key)?.0.clone())
 }
 
 fn credential(name: &str, secret: Option<&Secret>) -> Result<HostCredential, String> {
@@ -105,7 +94,8 @@ fn credential(name: &str, secret: Option<&Secret>) -> Result<HostCredential, Str
         format!("Secret {name:?} has no annotation {MIRROR_HOST} with the host that it is for")
     })?;
     let entry = |key: &str| {
-        let text = bytes(secret.data.as_ref(), key).map(String::from_utf8)?;
+        let bytes = secret.data.as_ref()?.get(key)?;
+        let text = String::from_utf8(bytes.0.clone());
         Some(text.map_err(|_| format!("Secret {name:?}: {key} is not text")))
     };
     let credential = match (entry("token"), entry("username"), entry("password")) {

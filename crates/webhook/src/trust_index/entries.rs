@@ -12,13 +12,8 @@ pub(crate) trait Entries {
 impl Entries for Objects {
     fn entry(&self, kind: EntryKind, name: &str, key: &str) -> Option<Vec<u8>> {
         match kind {
-            EntryKind::Secret => Some(self.secret(name)?.data.as_ref()?.get(key)?.0.clone()),
-            EntryKind::ConfigMap => {
-                let object = self.config_map(name)?;
-                let text = object.data.as_ref().and_then(|data| data.get(key)).map(String::as_bytes);
-                let bytes = || object.binary_data.as_ref()?.get(key).map(|bytes| bytes.0.as_slice());
-                text.or_else(bytes).map(<[u8]>::to_vec)
-            }
+            EntryKind::Secret => self.secret_entry(name, key),
+            EntryKind::ConfigMap => self.config_map_entry(name, key),
         }
     }
 }
