@@ -132,7 +132,8 @@ impl Space {
         self.policy_that_is("True", suffix, spec).await
     }
 
-    /// Creates a policy for this test's images and waits until `Ready` is `ready`.
+    /// Creates a policy for this test's images and waits until `Ready` is `ready` and the webhook has it: one that is
+    /// not ready is judged by, too.
     pub(crate) async fn policy_that_is(&self, ready: &str, suffix: &str, mut spec: Value) -> Result<String> {
         let name = format!("{}-{suffix}", self.name);
         if spec.get("images").is_none() {
@@ -140,6 +141,7 @@ impl Space {
         }
         self.objects.create(POLICY, &name, &spec).await.map_err(anyhow::Error::msg)?;
         self.objects.wait_for_ready(POLICY, &name, ready).await?;
+        self.objects.wait_for_condition(POLICY, &name, "Enforced").await?;
         Ok(name)
     }
 

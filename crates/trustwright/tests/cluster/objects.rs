@@ -85,6 +85,23 @@ impl Objects {
         })
         .await
     }
+
+    /// Waits until a condition of the object is `True`.
+    pub(crate) async fn wait_for_condition(
+        &self,
+        kind: Kind,
+        name: &str,
+        type_: &str,
+    ) -> Result<DynamicObject> {
+        let api = self.api(kind);
+        eventually(&format!("{} {name} {type_}=True", kind.name), SOON, async || {
+            let object = api.get(name).await?;
+            let found = condition(&object, type_).context("no such condition")?;
+            anyhow::ensure!(found["status"] == "True", "{found}");
+            Ok(object)
+        })
+        .await
+    }
 }
 
 /// The condition of a type.
