@@ -17,9 +17,11 @@
 //!   attestations of at most 16 MiB, two at a time.
 
 mod collect;
+mod credentials;
 mod engine;
 mod judgement;
 mod proof;
 mod refuse;
 
+pub use credentials::{Anonymous, CredentialError, Credentials};
 pub use engine::{Engine, ImageField};

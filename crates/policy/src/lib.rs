@@ -15,6 +15,7 @@ mod authority;
 mod compile;
 mod evaluate;
 mod glob;
+mod language;
 mod references;
 mod resolve;
 mod scope;
@@ -26,6 +27,7 @@ pub use authority::{Attestation, Authority, Check, Formats, Place, Signatory, Si
 pub use compile::{Images, Mode, NotReady, Part, Policy, compile, compile_stored};
 pub use evaluate::{Outcome, evaluate};
 pub use glob::{Glob, InvalidGlob};
+pub use language::{Answer, CompileError, Language, Languages, NoLanguages, Program};
 pub use references::{Inputs, NoReferences, Reference, References};
 pub use resolve::{BODY_KEY, BODY_PREFIX, body_name};
 pub use scope::{Scope, Workload};
