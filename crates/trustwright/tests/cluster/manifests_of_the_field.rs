@@ -56,6 +56,7 @@ async fn the_tutorials_policy_applies_unchanged_and_denies_where_there_is_no_def
     assert!(message.contains("trustRootRef trustwright-default not found"), "{message}");
 
     // By digest, so no registry is asked.
+    space.objects.wait_for_condition(POLICY, name, "Enforced").await?;
     let digest = "0".repeat(64);
     let image = format!("oci.stackable.tech/sdp/hello-world@sha256:{digest}");
     let said = space.run("app", &image).await.unwrap_err();

@@ -64,7 +64,7 @@ impl Objects {
         self.api_in(version, kind).create(&PostParams::default(), &object).await.map_err(message)
     }
 
-    /// Waits until `Ready` of the object is `expected`, for the spec that it has now.
+    /// Waits until `Ready` of the object is `expected`, for the spec that it has now, and not only for the time being.
     pub(crate) async fn wait_for_ready(
         &self,
         kind: Kind,
@@ -76,6 +76,7 @@ impl Objects {
             let object = api.get(name).await?;
             let ready = condition(&object, "Ready").context("no condition Ready")?;
             anyhow::ensure!(ready["status"] == expected, "{ready}");
+            anyhow::ensure!(ready["reason"] != "Refreshing" && ready["reason"] != "Spreading", "{ready}");
             let observed = &object.data["status"]["observedGeneration"];
             anyhow::ensure!(
                 observed == &json!(object.metadata.generation),
