@@ -24,12 +24,13 @@ use trustwright_runtime::{
     server::{self, Limits, TlsOptions, TlsVersion},
     shutdown::{self, Shutdown},
 };
-use trustwright_webhook::{App, Loaded, Reporter, Sources, report, router};
+use trustwright_webhook::{App, Contact, Loaded, Reporter, Sources, denials, report, router};
 
 use crate::args::{Args, Mode, Roles, Serve};
 
 const CERTIFICATE: &str = "certificate";
 const POLICIES: &str = "policies";
+const API_SERVER: &str = "api-server";
 const LEASE: &str = "trustwright-controller";
 /// How often the certificate is looked at without an event.
 const CERTIFICATE_INTERVAL: Duration = Duration::from_mins(10);
@@ -91,7 +92,7 @@ impl<'a> Process<'a> {
         let default_root = default_root(args)?;
         let (objects, watching) = objects::watch(client.clone(), &args.namespace);
         let checks: &[_] = match (roles.webhook, args.mode) {
-            (true, _) => &[CERTIFICATE, POLICIES],
+            (true, _) => &[CERTIFICATE, POLICIES, API_SERVER],
             (false, Mode::Standalone) => &[CERTIFICATE],
             (false, Mode::Companion) => &[],
         };
@@ -260,6 +261,7 @@ impl<'a> Process<'a> {
             loaded,
             count,
         ));
+        let (contact, mut has_contact) = watch::channel(Contact::Kept);
         let reporter = Reporter {
             client: self.client.clone(),
             namespace: self.args.namespace.clone(),
@@ -271,8 +273,23 @@ impl<'a> Process<'a> {
             snapshot.clone(),
             is_loaded.clone(),
             published,
+            contact,
             self.stop_writing.clone(),
         ));
+        let readiness = self.readiness.clone();
+        self.readers.spawn(async move {
+            loop {
+                match &*has_contact.borrow_and_update() {
+                    Contact::Kept => readiness.ready(API_SERVER),
+                    Contact::Lost(cause) => {
+                        readiness.not_ready(API_SERVER, format!("cut off from the API server: {cause}"));
+                    }
+                }
+                if has_contact.changed().await.is_err() {
+                    return;
+                }
+            }
+        });
         let readiness = self.readiness.clone();
         self.readers.spawn(async move {
             loop {
@@ -285,10 +302,13 @@ impl<'a> Process<'a> {
                 }
             }
         });
+        let (denials, incoming) = denials();
+        self.readers.spawn(trustwright_webhook::tell(self.client.clone(), incoming, metrics.clone()));
         Ok(App {
             snapshot,
             engine: Engine::new(registry),
             metrics,
+            denials,
             readiness: self.readiness.clone(),
             namespace: self.args.namespace.as_str().into(),
             clock: clock::now,

@@ -23,8 +23,9 @@ use trustwright_api::{
     names::{REPLICA_LABEL, REPLICA_VALUE, V1ALPHA1},
 };
 use trustwright_runtime::clock;
+use trustwright_webhook::REPORTING_CONTROLLER;
 
-use overview::Overview;
+use overview::{Listed, Overview};
 
 /// Longest wait for each answer of the API server.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -92,13 +93,23 @@ async fn show(status: &Status) -> anyhow::Result<bool> {
     let leases = list(leases, &replicas)
         .await
         .with_context(|| format!("cannot list leases in namespace {}", status.namespace))?;
-    let overview = Overview::of(&policies, &roots, &leases, clock::now());
+    // Who may not read events sees the rest.
+    let events = denials(&client).await.ok();
+    let listed = Listed { policies: &policies, roots: &roots, leases: &leases, events: events.as_deref() };
+    let overview = Overview::of(listed, clock::now());
     let text = match status.output {
         Output::Text => render::text(&overview),
         Output::Json => render::json(&overview),
     };
     super::trust::print(&text)?;
     Ok(overview.is_ready())
+}
+
+/// What the webhooks told of refusals, in all namespaces.
+async fn denials(client: &Client) -> anyhow::Result<Vec<Value>> {
+    let event = ApiResource::from_gvk(&GroupVersionKind::gvk("events.k8s.io", "v1", "Event"));
+    let by_us = format!("reportingController={REPORTING_CONTROLLER}");
+    list(Api::all_with(client.clone(), &event), &ListParams::default().fields(&by_us)).await
 }
 
 async fn list(api: Api<DynamicObject>, params: &ListParams) -> anyhow::Result<Vec<Value>> {

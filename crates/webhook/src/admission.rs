@@ -41,6 +41,7 @@ pub(crate) async fn validate(app: &App, request: &Request, deadline: Instant) ->
         request.object.as_ref().and_then(|object| object.metadata.labels.clone()).unwrap_or_default();
     let verdict = judge(app, request, &labels, images, deadline).await;
     app.metrics.judged(&verdict);
+    app.denials.note(request, &verdict, &app.metrics);
     log(request, &verdict);
     message::respond(response, &verdict)
 }

@@ -15,6 +15,7 @@
 mod admission;
 mod conversion;
 mod deadline;
+mod denials;
 mod guard;
 mod index;
 mod message;
@@ -30,8 +31,9 @@ mod trust_root;
 mod watch;
 mod workload;
 
+pub use denials::{Denial, Denials, REPORTING_CONTROLLER, denials, tell};
 pub use index::Index;
 pub use metrics::Metrics;
-pub use report::{Reporter, report};
+pub use report::{Contact, Reporter, report};
 pub use router::{App, Limits, router};
 pub use watch::{Loaded, Sources, watch};

@@ -1,5 +1,7 @@
 //! Findings as people read them: the texts of the system we replace first, ours on the lines after.
 
+use std::collections::BTreeSet;
+
 use kube::core::admission::AdmissionResponse;
 use trustwright_api::{FieldError, FieldErrors, Level};
 use trustwright_core::{Finding, Reason, Verdict};
@@ -7,7 +9,11 @@ use trustwright_core::{Finding, Reason, Verdict};
 use crate::review;
 
 /// Puts a verdict into the response.
-pub(crate) fn respond(response: AdmissionResponse, verdict: &Verdict) -> AdmissionResponse {
+///
+/// The audit log gets the decision, the reasons and the policies, under keys that the API server puts the webhook's
+/// name before; those of a plain consent say nothing that the log does not have.
+pub(crate) fn respond(mut response: AdmissionResponse, verdict: &Verdict) -> AdmissionResponse {
+    audit(&mut response, verdict);
     match verdict {
         Verdict::Allow => response,
         Verdict::Warn(findings) => review::warn(response, render_each(findings.iter())),
@@ -17,6 +23,26 @@ pub(crate) fn respond(response: AdmissionResponse, verdict: &Verdict) -> Admissi
             review::warn(denied, render_each(warnings))
         }
     }
+}
+
+fn audit(response: &mut AdmissionResponse, verdict: &Verdict) {
+    let findings: Vec<&Finding> = match verdict {
+        Verdict::Allow => return,
+        Verdict::Warn(findings) => findings.iter().collect(),
+        Verdict::Deny { findings, warnings } => findings.iter().chain(warnings).collect(),
+    };
+    let causes = findings.iter().flat_map(|finding| finding.causes.iter());
+    let reasons: BTreeSet<&str> = causes.map(|cause| cause.reason.as_str()).collect();
+    let policies: BTreeSet<&str> = findings.iter().filter_map(|finding| finding.policy.as_deref()).collect();
+    let list = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(",");
+    let mut annotation = |key: &str, value: String| {
+        if !value.is_empty() {
+            response.audit_annotations.insert(key.to_owned(), value);
+        }
+    };
+    annotation("decision", verdict.decision().as_str().to_owned());
+    annotation("reasons", list(reasons));
+    annotation("policies", list(policies));
 }
 
 fn render_each<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<String> {
@@ -86,6 +112,10 @@ mod tests {
         ]);
         let response = respond(response(), &verdict);
         assert!(!response.allowed);
+        let mut audited: Vec<_> =
+            response.audit_annotations.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        audited.sort();
+        assert_eq!(audited, ["decision=deny", "policies=p", "reasons=no_matching_policy,static_fail"]);
         assert_eq!((response.result.code, response.result.reason.as_str()), (400, "BadRequest"));
         assert_eq!(
             response.result.message,

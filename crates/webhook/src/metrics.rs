@@ -80,6 +80,7 @@ pub struct Metrics {
     unusable_trust_roots: Gauge,
     kept_trust_roots: Gauge,
     fingerprints: Fingerprints,
+    untold: Counter,
 }
 
 impl Metrics {
@@ -97,6 +98,7 @@ impl Metrics {
             unusable_trust_roots: Gauge::default(),
             kept_trust_roots: Gauge::default(),
             fingerprints: Fingerprints::default(),
+            untold: Counter::default(),
         };
         registry.register(
             "admission",
@@ -131,6 +133,11 @@ impl Metrics {
             "snapshot_kept_trustroots",
             "Trust roots whose status is not accepted here, while what was accepted before stays in force",
             metrics.kept_trust_roots.clone(),
+        );
+        registry.register(
+            "denial_events_dropped",
+            "Denials and warnings that were not told as events, since they came too fast or could not be written",
+            metrics.untold.clone(),
         );
         registry.register_collector(Box::new(FingerprintCollector(metrics.fingerprints.clone())));
         for reason in Reason::ALL {
@@ -174,6 +181,10 @@ impl Metrics {
                 self.finding(decision, cause.reason).inc();
             }
         }
+    }
+
+    pub(crate) fn denial_not_told(&self) {
+        self.untold.inc();
     }
 
     /// Notes what is in force from now on. `kept` trust roots rest on what was accepted before.

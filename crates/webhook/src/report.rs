@@ -21,6 +21,10 @@ use crate::Loaded;
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 
 const MANAGER: &str = "trustwright-webhook";
+/// The same while the API server does not answer.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// How long the API server may be silent: as long as a report counts.
+const SILENCE: Duration = Duration::from_secs(REPORT_SECONDS);
 /// How long changes are collected before they are told.
 const SETTLING: Duration = Duration::from_millis(100);
 /// Longest wait for one request.
@@ -39,8 +43,19 @@ pub struct Reporter {
     pub clock: fn() -> Timestamp,
 }
 
+/// Whether the API server answers this replica.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Contact {
+    /// It does, if only to say no; or nobody has asked yet.
+    Kept,
+    /// It has not for so long that this replica's reports do not count any more: what it has in force may be old. With
+    /// the cause.
+    Lost(String),
+}
+
 /// Reports what `snapshot` holds whenever `published` counts on, and every five seconds, once everything is `loaded`.
-/// When `stop` is cancelled, the Lease is removed, and the future ends.
+/// Says on `contact` whether the API server answers. When `stop` is cancelled, the Lease is removed, and the future
+/// ends.
 ///
 /// Needs `create`, `patch` and `delete` on Leases of the namespace.
 pub async fn report(
@@ -48,6 +63,7 @@ pub async fn report(
     snapshot: Arc<ArcSwap<Snapshot>>,
     mut loaded: watch::Receiver<Loaded>,
     mut published: watch::Receiver<u64>,
+    contact: watch::Sender<Contact>,
     stop: CancellationToken,
 ) {
     let leases: Api<Lease> = Api::namespaced(reporter.client.clone(), &reporter.namespace);
@@ -56,19 +72,35 @@ pub async fn report(
         if loaded.wait_for(|loaded| *loaded == Loaded::Yes).await.is_err() {
             return std::future::pending().await;
         }
+        let mut heard = Instant::now();
         let mut failing = false;
         loop {
             published.mark_unchanged();
             let told = tell(&leases, &name, &reporter, &snapshot.load().state()).await;
-            if let Err(error) = told {
-                if !std::mem::replace(&mut failing, true) {
-                    let error: &dyn Error = error.as_ref();
-                    tracing::warn!(lease = name, error, "Cannot report what is in force, will be retried");
-                }
-            } else {
-                failing = false;
+            if let Err(error) = &told
+                && !failing
+            {
+                let error: &dyn Error = error;
+                tracing::warn!(lease = name, error, "Cannot report what is in force, will be retried");
             }
-            let due = Instant::now() + REPORT_INTERVAL;
+            failing = told.is_err();
+            let silence = told.as_ref().err().filter(|error| error.is_silence());
+            if silence.is_none() {
+                heard = Instant::now();
+            }
+            let now = match silence {
+                Some(error) if heard.elapsed() >= SILENCE => Contact::Lost(error.to_string()),
+                _ => Contact::Kept,
+            };
+            contact.send_if_modified(|then| {
+                // The cause may change; that it is lost is news once.
+                let is_news = matches!(then, Contact::Kept) != matches!(now, Contact::Kept);
+                if is_news {
+                    *then = now;
+                }
+                is_news
+            });
+            let due = Instant::now() + if silence.is_some() { RETRY_INTERVAL } else { REPORT_INTERVAL };
             tokio::select! {
                 () = tokio::time::sleep_until(due) => {}
                 Ok(()) = published.changed() => tokio::time::sleep(SETTLING).await,
@@ -83,12 +115,26 @@ pub async fn report(
     }
 }
 
-async fn tell(
-    leases: &Api<Lease>,
-    name: &str,
-    reporter: &Reporter,
-    state: &str,
-) -> Result<(), Box<dyn Error + Send + Sync>> {
+/// Why a report did not arrive.
+#[derive(Debug, thiserror::Error)]
+enum TellError {
+    #[error("no answer from the API server within {} s", TIMEOUT.as_secs())]
+    Timeout,
+    #[error(transparent)]
+    Client(#[from] kube::Error),
+}
+
+impl TellError {
+    /// Whether the API server has not answered, or cannot reach its own store: then watches stand still as well.
+    fn is_silence(&self) -> bool {
+        match self {
+            Self::Client(kube::Error::Api(status)) => status.code >= 500,
+            Self::Timeout | Self::Client(_) => true,
+        }
+    }
+}
+
+async fn tell(leases: &Api<Lease>, name: &str, reporter: &Reporter, state: &str) -> Result<(), TellError> {
     let lease = json!({
         "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
         "metadata": {
@@ -103,6 +149,6 @@ async fn tell(
         },
     });
     let params = PatchParams::apply(MANAGER).force();
-    tokio::time::timeout(TIMEOUT, leases.patch(name, &params, &Patch::Apply(&lease))).await??;
-    Ok(())
+    let told = tokio::time::timeout(TIMEOUT, leases.patch(name, &params, &Patch::Apply(&lease))).await;
+    told.map_err(|_| TellError::Timeout)?.map(drop).map_err(TellError::from)
 }

@@ -23,7 +23,7 @@ use trustwright_policy::Snapshot;
 use trustwright_runtime::probes::Readiness;
 
 use crate::{
-    Metrics, admission, conversion, deadline,
+    Denials, Metrics, admission, conversion, deadline,
     guard::guard,
     mutation, objects,
     review::{self, Request},
@@ -52,6 +52,8 @@ pub struct App {
     pub engine: Engine,
     /// What is counted.
     pub metrics: Metrics,
+    /// Takes what is refused, to be told as events.
+    pub denials: Denials,
     /// Whether the process still takes new work, for the kubelet's probes.
     pub readiness: Readiness,
     /// The namespace that we run in, where the policies' Secrets have to be.

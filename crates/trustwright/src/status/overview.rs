@@ -15,6 +15,22 @@ pub(super) struct Overview {
     pub(super) policies: Vec<Policy>,
     pub(super) dependents: Vec<Dependent>,
     pub(super) replicas: Vec<Replica>,
+    /// The last refusals, the latest first; `None` where events cannot be read.
+    pub(super) denials: Option<Vec<Denial>>,
+}
+
+/// One refusal, or what would have been one in a policy of mode `warn`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Denial {
+    /// When it was told last.
+    pub(super) time: Timestamp,
+    /// `Denied` or `Warned`.
+    pub(super) action: String,
+    /// Whose image it was: `ReplicaSet ns/name`.
+    pub(super) about: String,
+    pub(super) reason: String,
+    pub(super) note: String,
 }
 
 /// One `TrustRoot`.
@@ -67,9 +83,23 @@ pub(super) struct Replica {
     pub(super) in_force: String,
 }
 
+/// What the API server lists, each kind for itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Listed<'a> {
+    pub(super) policies: &'a [Value],
+    pub(super) roots: &'a [Value],
+    pub(super) leases: &'a [Value],
+    /// Of the webhooks; `None` where they cannot be read.
+    pub(super) events: Option<&'a [Value]>,
+}
+
+/// Refusals that are shown.
+const DENIALS: usize = 10;
+
 impl Overview {
-    /// Reads the objects, as the API server lists them.
-    pub(super) fn of(policies: &[Value], roots: &[Value], leases: &[Value], now: Timestamp) -> Self {
+    /// Reads the objects.
+    pub(super) fn of(listed: Listed<'_>, now: Timestamp) -> Self {
+        let Listed { policies, roots, leases, events } = listed;
         let trust_roots: Vec<_> = roots.iter().map(trust_root).collect();
         let policies: Vec<_> = policies.iter().map(policy).collect();
         let replicas: Vec<_> = leases.iter().map(|lease| replica(lease, now)).collect();
@@ -83,6 +113,7 @@ impl Overview {
             trust_roots,
             policies,
             replicas,
+            denials: events.map(denials),
         }
     }
 
@@ -164,6 +195,30 @@ fn dependents(root: &Value) -> Vec<Dependent> {
     root["status"]["dependents"].as_array().into_iter().flatten().map(of).collect()
 }
 
+fn denials(events: &[Value]) -> Vec<Denial> {
+    let mut denials: Vec<_> = events.iter().filter_map(denial).collect();
+    denials.sort_by(|one, other| other.cmp(one));
+    denials.truncate(DENIALS);
+    denials
+}
+
+fn denial(event: &Value) -> Option<Denial> {
+    let times = [&event["series"]["lastObservedTime"], &event["eventTime"]];
+    let regarding = &event["regarding"];
+    Some(Denial {
+        time: times.into_iter().find_map(|time| time.as_str()?.parse().ok())?,
+        action: text(&event["action"]),
+        about: format!(
+            "{} {}/{}",
+            text(&regarding["kind"]),
+            text(&regarding["namespace"]),
+            text(&regarding["name"])
+        ),
+        reason: text(&event["reason"]),
+        note: text(&event["note"]),
+    })
+}
+
 fn replica(lease: &Value, now: Timestamp) -> Replica {
     let renewed: Option<Timestamp> = lease["spec"]["renewTime"].as_str().and_then(|time| time.parse().ok());
     let age = renewed.map(|renewed| now.duration_since(renewed).as_secs());
@@ -202,9 +257,12 @@ mod tests {
     fn checks_work_if_every_policy_and_every_needed_root_is_ready_and_a_replica_is_alive() {
         let alive = lease("2026-11-01T00:00:10.000000Z");
         let good = Overview::of(
-            &[object("p", "True", 2)],
-            &[object("r", "True", 2)],
-            std::slice::from_ref(&alive),
+            Listed {
+                policies: &[object("p", "True", 2)],
+                roots: &[object("r", "True", 2)],
+                leases: std::slice::from_ref(&alive),
+                events: None,
+            },
             at(NOW),
         );
         assert!(good.is_ready());
@@ -220,7 +278,9 @@ mod tests {
             ("root that is needed", policy.clone(), used, alive, false),
             ("no live replica", policy, root, lease("2026-11-01T00:00:05Z"), false),
         ] {
-            let overview = Overview::of(&[policies], &[roots], &[leases], at(NOW));
+            let listed =
+                Listed { policies: &[policies], roots: &[roots], leases: &[leases], events: Some(&[]) };
+            let overview = Overview::of(listed, at(NOW));
             assert_eq!(overview.is_ready(), ready, "{what}");
         }
     }
@@ -234,11 +294,34 @@ mod tests {
         ]);
         root["status"]["dependents"] =
             json!([{"kind": "Deployment", "namespace": "n", "name": "d", "message": "forbidden"}]);
-        let overview = Overview::of(&[], &[root], &[], at(NOW));
+        let overview = Overview::of(Listed { roots: &[root], ..Listed::default() }, at(NOW));
         assert_eq!(
             overview.trust_roots[0].warnings,
             ["Expired=True: ExpiredKept: root expired", "Refreshed=False: MirrorUnavailable: away"]
         );
         assert_eq!(overview.dependents[0].workload, "Deployment n/d");
+    }
+
+    #[test]
+    fn the_last_denials_come_first_by_when_they_were_told_last_and_there_is_an_end_to_them() {
+        let event = |name: &str, time: &str, last: Option<&str>| {
+            let mut event = json!({
+                "action": "Denied", "reason": "NoSignatures", "note": "none", "eventTime": time,
+                "regarding": {"kind": "ReplicaSet", "namespace": "n", "name": name},
+            });
+            if let Some(last) = last {
+                event["series"] = json!({"count": 2, "lastObservedTime": last});
+            }
+            event
+        };
+        let mut events: Vec<_> =
+            (10..30).map(|second| event("many", &format!("2026-11-01T00:00:{second}Z"), None)).collect();
+        events.push(event("again", "2026-10-01T00:00:00Z", Some("2026-11-01T01:00:00Z")));
+        let overview = Overview::of(Listed { events: Some(&events), ..Listed::default() }, at(NOW));
+        let denials = overview.denials.unwrap();
+        assert_eq!(denials.len(), DENIALS);
+        assert_eq!(denials[0].about, "ReplicaSet n/again");
+        assert_eq!(denials[1].time, at("2026-11-01T00:00:29Z"));
+        assert_eq!(Overview::of(Listed::default(), at(NOW)).denials, None);
     }
 }

@@ -58,6 +58,21 @@ pub(super) fn text(overview: &Overview) -> String {
     if overview.replicas.is_empty() {
         let _ = writeln!(out, "\nNo webhook replica reports.");
     }
+    let rows = overview.denials.iter().flatten().map(|denial| {
+        [
+            denial.time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            denial.action.clone(),
+            denial.about.clone(),
+            denial.reason.clone(),
+        ]
+    });
+    section(&mut out, ["LAST DENIALS", "ACTION", "OBJECT", "REASON"], rows.collect());
+    for denial in overview.denials.iter().flatten() {
+        notes(&mut out, &denial.about, std::iter::once(&denial.note));
+    }
+    if overview.denials.is_none() {
+        let _ = writeln!(out, "\nDenials are not shown: events cannot be read with these credentials.");
+    }
     out
 }
 

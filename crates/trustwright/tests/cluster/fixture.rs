@@ -88,7 +88,8 @@ impl Own {
     }
 }
 
-async fn opt_in(control_plane: &ControlPlane, namespace: &str) -> Result<()> {
+/// Creates a namespace in which images are verified.
+pub(crate) async fn opt_in(control_plane: &ControlPlane, namespace: &str) -> Result<()> {
     control_plane.create_namespace(namespace).await?;
     control_plane.kubectl(&["label", "namespace", namespace, "policy.sigstore.dev/include=true"]).await?;
     Ok(())

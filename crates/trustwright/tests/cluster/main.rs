@@ -20,5 +20,6 @@ mod policy_bodies;
 mod process;
 mod remote;
 mod rights;
+mod status_cli;
 mod trust_cli;
 mod trust_roots;

@@ -6,13 +6,14 @@ use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::{
     api::{
         core::v1::Secret,
+        events::v1::Event,
         rbac::v1::{ClusterRole, PolicyRule, Role},
     },
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
     Api, Client,
-    api::{Patch, PatchParams},
+    api::{ListParams, Patch, PatchParams},
 };
 use serde_json::{Value, json};
 use trustwright_testkit::{
@@ -25,7 +26,7 @@ use trustwright_testkit::{
 };
 
 use crate::{
-    fixture::{SOON, options_with},
+    fixture::{SOON, opt_in, options_with, run},
     objects::{Objects, POLICY, ROOT, condition},
     policy_bodies::{self, Texts},
 };
@@ -74,6 +75,7 @@ async fn live_through(control_plane: &ControlPlane) -> Result<()> {
     tells_twice(&objects, control_plane, &mirror).await?;
     certificate_is_mended(&client, control_plane).await?;
     crd_gets_the_bundle(&client, operator.webhook_port()).await?;
+    denial_is_told(&client, &objects, control_plane).await?;
     end(&mut operator).await?;
 
     let port = operator.webhook_port();
@@ -131,6 +133,24 @@ async fn tells_twice(objects: &Objects, control_plane: &ControlPlane, mirror: &H
         }
     }
     Ok(())
+}
+
+async fn denial_is_told(client: &Client, objects: &Objects, control_plane: &ControlPlane) -> Result<()> {
+    opt_in(control_plane, "denials").await?;
+    let pods = Api::namespaced(client.clone(), "denials");
+    let spec = json!({"images": [{"glob": "**/denied/**"}], "authorities": [{"static": {"action": "fail"}}]});
+    objects.create(POLICY, "denies", &spec).await.map_err(anyhow::Error::msg)?;
+    objects.wait_for_ready(POLICY, "denies", "True").await?;
+    let image = format!("registry.example/denied/app@sha256:{}", "0".repeat(64));
+    let said = run(&pods, "denied", &image).await.unwrap_err();
+    ensure!(said.contains("failed policy: denies"), "{said}");
+    let events = Api::<Event>::namespaced(client.clone(), "denials");
+    eventually("the denial as an event", SOON, async || {
+        let told = events.list(&ListParams::default()).await?.items;
+        ensure!(told.len() == 1, "{told:?}");
+        Ok(())
+    })
+    .await
 }
 
 async fn certificate_is_mended(client: &Client, control_plane: &ControlPlane) -> Result<()> {
@@ -220,12 +240,8 @@ async fn every_right_of_the_manifests_is_used_and_none_is_missing() -> Result<()
     assert_eq!(refused, BTreeSet::new(), "rights are missing");
     let client = control_plane.client().await?;
     let cluster = Api::<ClusterRole>::all(client.clone()).get(ACCOUNT).await?.rules.unwrap_or_default();
-    let role = async |namespace: &str, name: &str| {
-        let role = Api::<Role>::namespaced(client.clone(), namespace).get(name).await?;
-        anyhow::Ok(role.rules.unwrap_or_default())
-    };
-    let (own, events) = (role(NAMESPACE, ACCOUNT).await?, role("default", "trustwright-events").await?);
-    let granted = granted(&[cluster, own, events].concat());
+    let own = Api::<Role>::namespaced(client.clone(), NAMESPACE).get(ACCOUNT).await?;
+    let granted = granted(&[cluster, own.rules.unwrap_or_default()].concat());
     let was_used = |(verb, group, resource, name): &Act| {
         all.iter().any(|act| {
             (&act.0, &act.1, &act.2) == (verb, group, resource) && (name.is_empty() || act.3 == *name)

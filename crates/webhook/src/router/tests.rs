@@ -60,6 +60,7 @@ impl Server {
             snapshot: Arc::new(ArcSwap::from_pointee(Snapshot { policies, ..Snapshot::default() })),
             engine: Engine::new(Client::new(&config).unwrap()),
             metrics: Metrics::register(registry.own()),
+            denials: crate::denials().0,
             readiness: Readiness::new(&[]),
             namespace: "trustwright-system".into(),
             clock: now,

@@ -1,9 +1,10 @@
 //! The API server away.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use trustwright_testkit::{
     Operator,
     operator::{ca_pem, credentials},
+    process::eventually,
 };
 
 use super::{fixed, installed, not_ready_for, nowhere, review};
@@ -35,7 +36,8 @@ async fn without_an_api_server_it_waits_says_for_what_is_ready_when_that_comes_a
 }
 
 #[tokio::test]
-async fn with_the_api_server_away_it_judges_by_what_it_last_saw_and_comes_back_by_itself() -> Result<()> {
+async fn with_the_api_server_away_it_judges_by_what_it_last_saw_turns_unready_and_comes_back_by_itself()
+-> Result<()> {
     let own = Own::start(&[]).await?;
     let pods = own.namespace("apps").await?;
     for action in ["pass", "fail"] {
@@ -47,13 +49,20 @@ async fn with_the_api_server_away_it_judges_by_what_it_last_saw_and_comes_back_b
     let pem = ca_pem(&own.control_plane).await?;
 
     own.control_plane.stop_apiserver();
+    let (ready, text) = own.operator.probe("/readyz?verbose").await?;
+    assert_eq!(ready, 200, "{text}");
+    not_ready_for(&own.operator, &["api-server not ready: cut off from the API server: "]).await?;
     for (repository, allowed) in [("pass", true), ("fail", false), ("neither", false)] {
         let answer = own.operator.post(&pem, "/validations", &review(&nowhere(repository))).await?;
         assert_eq!(answer["response"]["allowed"], allowed, "{answer}");
     }
-    let (ready, text) = own.operator.probe("/readyz?verbose").await?;
-    assert_eq!(ready, 200, "{text}");
     own.control_plane.start_apiserver().await?;
+    eventually("ready again", SOON, async || {
+        let (ready, text) = own.operator.probe("/readyz?verbose").await?;
+        ensure!(ready == 200, "{text}");
+        Ok(())
+    })
+    .await?;
 
     // The watch comes back with a pause that grew while nobody answered.
     own.objects
