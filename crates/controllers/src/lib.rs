@@ -14,6 +14,7 @@ mod companion;
 mod dependents;
 mod enforcement;
 mod metrics;
+mod packed;
 mod policy_bodies;
 mod run;
 mod settings;

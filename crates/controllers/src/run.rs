@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use kube::{
     Api, Client, Resource as _, ResourceExt as _,
@@ -16,7 +16,7 @@ use kube::{
         watcher,
     },
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::{Notify, mpsc, watch};
 use trustwright_policy::BODY_PREFIX;
 use trustwright_roots::DEFAULT_NAME;
@@ -28,6 +28,7 @@ use crate::{
     companion::{self, Companion, CompanionSettings, schema, schema::Schema},
     dependents,
     enforcement::{self, Enforcement},
+    packed::Packed,
     policy_bodies::{self, Bodies},
     status::{Decision, Transition},
     trust_root::{self, TrustRoots},
@@ -130,7 +131,7 @@ impl Reconciler {
     }
 
     /// Takes note of what is gone.
-    fn note(&self, event: &watcher::Event<DynamicObject>, store: &Store<DynamicObject>) {
+    fn note(&self, event: &watcher::Event<Packed>, store: &Store<Packed>) {
         match event {
             watcher::Event::Delete(object) => match self {
                 Self::ClusterImagePolicies(policies) => policies.forget(&object.name_any()),
@@ -229,10 +230,7 @@ async fn lead_with(operator: &Operator, served: Schema) {
         let (companion, follow) =
             Companion::new(operator.client.clone(), resource, roots, settings, changed.clone());
         tokio::join!(
-            async {
-                operator.objects.listed().await;
-                drive(operator, Reconciler::Companion(Arc::new(companion)), Some(polled), touched).await;
-            },
+            drive(operator, Reconciler::Companion(Arc::new(companion)), polled, touched),
             async {
                 match follow {
                     Some(follow) => follow.run().await,
@@ -252,12 +250,12 @@ async fn lead_with(operator: &Operator, served: Schema) {
         bodies: bodies.clone(),
     };
     tokio::join!(
-        async {
-            // What a policy names must be known before it is missed.
-            operator.objects.listed().await;
-            let policies = Reconciler::ClusterImagePolicies(Arc::new(policies));
-            drive(operator, policies, Some(policies_polled), touched.clone()).await;
-        },
+        drive(
+            operator,
+            Reconciler::ClusterImagePolicies(Arc::new(policies)),
+            policies_polled,
+            touched.clone()
+        ),
         enforcement::watch_replicas(
             operator.client.clone(),
             &operator.settings.namespace,
@@ -272,11 +270,7 @@ async fn lead_with(operator: &Operator, served: Schema) {
             bodies: &bodies,
             policies_changed: &policies_changed,
         }),
-        async {
-            // What a spec names must be known before it is missed.
-            operator.objects.listed().await;
-            drive(operator, trust_roots, Some(polled), touched.clone()).await;
-        },
+        drive(operator, trust_roots, polled, touched.clone()),
         trust_root::keep_default_object(operator.client.clone(), &resource, default_root, &touched),
         dependents,
     );
@@ -302,12 +296,16 @@ fn beside(operator: &Operator, served: Schema) -> Option<&'static str> {
     }
 }
 
+/// Reconciles a kind: each object when it changes, when `changes` names it, and when it names what was touched in our
+/// namespace. Begins when that has been read, as what an object names must be known before it is missed. Does not
+/// return.
 async fn drive(
     operator: &Operator,
     reconciler: Reconciler,
-    changes: Option<mpsc::UnboundedReceiver<String>>,
+    changes: mpsc::UnboundedReceiver<String>,
     touched: Arc<Notify>,
 ) {
+    operator.objects.listed().await;
     let resource = reconciler.resource();
     let reporter = Reporter { controller: "trustwright".to_owned(), instance: None };
     let context = Arc::new(Context {
@@ -319,42 +317,35 @@ async fn drive(
         clock: operator.clock,
     });
     // Untyped, so that one object that does not decode cannot end the watch of all.
-    let api: Api<DynamicObject> = Api::all_with(operator.client.clone(), &resource);
+    let api: Api<Packed> = Api::all_with(operator.client.clone(), &resource);
     let writer = reflector::store::Writer::new(resource.clone());
     let store = writer.as_reader();
     let (noted, known) = (reconciler.clone(), store.clone());
     let objects = watcher(api, watcher::Config::default())
         .default_backoff()
-        .modify(|object| object.meta_mut().managed_fields = None)
         .reflect(writer)
         .inspect_ok(move |event| {
             noted.note(event, &known);
-            if names(event).is_some_and(|name| name == DEFAULT_NAME) {
+            if changed_object(event).is_some_and(|name| name == DEFAULT_NAME) {
                 touched.notify_one();
             }
         })
         .applied_objects();
+    let kind = resource.clone();
+    let named = stream::unfold(changes, |mut changes| async move { Some((changes.recv().await?, changes)) })
+        .map(move |name| ObjectRef::new_with(&name, kind.clone()));
+    // Those that name what has changed, and no others: floors change with every refresh.
+    let (known, kind) = (store.clone(), resource.clone());
+    let of_namespace = operator.objects.touched().flat_map(move |touched| {
+        let objects = known.state().into_iter().filter(|object| concerns(&touched, object));
+        let refs = objects.map(|object| ObjectRef::new_with(&object.name_any(), kind.clone()));
+        stream::iter(refs.collect::<Vec<_>>())
+    });
     // What is slow about a trust root is not waited for here.
-    let mut controller = Controller::for_stream_with(objects, store.clone(), resource.clone())
-        .with_config(Config::default().concurrency(AT_ONCE));
-    if let Some(changes) = changes {
-        let changes =
-            futures::stream::unfold(
-                changes,
-                |mut changes| async move { Some((changes.recv().await?, changes)) },
-            );
-        let operator_resource = resource.clone();
-        let refs = changes.map(move |name| ObjectRef::new_with(&name, resource.clone()));
-        // Those that name what has changed, and no others: floors change with every refresh.
-        let (known, kind) = (store.clone(), operator_resource);
-        let of_namespace = operator.objects.touched().flat_map(move |touched| {
-            let objects = known.state().into_iter().filter(|object| concerns(&touched, object));
-            let refs = objects.map(|object| ObjectRef::new_with(&object.name_any(), kind.clone()));
-            futures::stream::iter(refs.collect::<Vec<_>>())
-        });
-        controller = controller.reconcile_on(refs).reconcile_on(of_namespace);
-    }
-    controller
+    Controller::for_stream_with(objects, store, resource)
+        .with_config(Config::default().concurrency(AT_ONCE))
+        .reconcile_on(named)
+        .reconcile_on(of_namespace)
         .run(reconcile, retry, context)
         .for_each(|result| {
             log(reconciler.controller(), &result);
@@ -364,36 +355,25 @@ async fn drive(
 }
 
 /// Whether an object may name what was touched.
-fn concerns(touched: &Touched, object: &DynamicObject) -> bool {
-    fn names(value: &Value, wanted: &str) -> bool {
-        match value {
-            // The digest of a remote policy may be written in capitals.
-            Value::String(text) => text.eq_ignore_ascii_case(wanted),
-            Value::Array(values) => values.iter().any(|value| names(value, wanted)),
-            Value::Object(fields) => fields.values().any(|value| names(value, wanted)),
-            Value::Null | Value::Bool(_) | Value::Number(_) => false,
-        }
-    }
+fn concerns(touched: &Touched, object: &Packed) -> bool {
     match touched {
         Touched::All => true,
-        Touched::One(name) => object.data.get("spec").is_some_and(|spec| {
-            // The text of a remote policy is named by its digest.
-            let name = name.strip_prefix(BODY_PREFIX).unwrap_or(name);
-            names(spec, name)
-        }),
+        // The text of a remote policy is named by its digest.
+        Touched::One(name) => object.mentions(name.strip_prefix(BODY_PREFIX).unwrap_or(name)),
     }
 }
 
-fn names(event: &watcher::Event<DynamicObject>) -> Option<&str> {
+/// The name of the one object that an event is about.
+fn changed_object(event: &watcher::Event<Packed>) -> Option<&str> {
     match event {
-        watcher::Event::Apply(object) | watcher::Event::Delete(object) => object.metadata.name.as_deref(),
+        watcher::Event::Apply(object) | watcher::Event::Delete(object) => object.meta().name.as_deref(),
         watcher::Event::Init | watcher::Event::InitApply(_) | watcher::Event::InitDone => None,
     }
 }
 
-async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Result<Action, Error> {
+async fn reconcile(object: Arc<Packed>, context: Arc<Context>) -> Result<Action, Error> {
     let start = std::time::Instant::now();
-    let result = settle(&object, &context).await;
+    let result = settle(&object.unpack(), &context).await;
     let controller = context.reconciler.controller();
     context.metrics.reconciled(controller, result.is_ok(), start.elapsed().as_secs_f64());
     result
@@ -476,11 +456,11 @@ async fn publish(object: &DynamicObject, context: &Context, events: Vec<Transiti
     }
 }
 
-fn retry(_: Arc<DynamicObject>, _: &Error, _: Arc<Context>) -> Action {
+fn retry(_: Arc<Packed>, _: &Error, _: Arc<Context>) -> Action {
     Action::requeue(Duration::from_secs(5))
 }
 
-type Outcome = Result<(ObjectRef<DynamicObject>, Action), ControllerError<Error, watcher::Error>>;
+type Outcome = Result<(ObjectRef<Packed>, Action), ControllerError<Error, watcher::Error>>;
 
 fn log(controller: &'static str, outcome: &Outcome) {
     let Err(error) = outcome else { return };
