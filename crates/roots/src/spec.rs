@@ -238,6 +238,9 @@ fn duration(text: &str, path: &str) -> Result<Option<SignedDuration>, String> {
 fn read_remote(remote: &api::Remote) -> Result<Remote, Refusal> {
     let refused = |message: String| Refusal::spec(Some(SourceKind::Remote), message);
     let root = bytes(remote.root.as_ref(), "spec.remote.root").map_err(refused)?;
+    if remote.mirror.is_empty() {
+        return Err(refused("missing field(s): spec.remote.mirror".to_owned()));
+    }
     let mirror: Url =
         remote.mirror.parse().map_err(|error| refused(format!("spec.remote.mirror: not a URL: {error}")))?;
     let path = "spec.remote.refreshInterval";

@@ -84,7 +84,7 @@ fn every_bad_spec_names_its_field_and_its_cause_and_has_a_good_neighbour() {
         (
             remote("mirror", &json!("")),
             of_remote,
-            "spec.remote.mirror: not a URL: ".to_owned(),
+            "missing field(s): spec.remote.mirror".to_owned(),
             remote("mirror", &json!("https://m")),
         ),
         (

@@ -55,7 +55,7 @@ pub(super) async fn open(text: &str) -> anyhow::Result<(Origin, Source)> {
         let mirror = mirror(text)?;
         ("mirror", mirror.base().to_string(), Source::Repository(Files::over_http(mirror)))
     } else if let Some(name) = live::name(text) {
-        let read = async { manifest::of_object(live::read(name).await?) };
+        let read = async { manifest::of_object(&live::read(name).await?) };
         ("object", text.to_owned(), Source::Manifest(read.await.with_context(|| text.to_owned())?))
     } else {
         let (kind, source) = of_path(text)?;

@@ -138,7 +138,7 @@ fn an_inline_trusted_root_is_shown_as_not_protected() {
     refused(1, &["inspect", &of("reference", &reference)], &["spec.trustedRoot", "only where it has data"]);
     refused(1, &["verify", &of("text", &json!({"trustedRoot": {"data": "none"}}))], &["does not decode"]);
     let both = json!({"trustedRoot": {"data": trusted_root}, "sigstoreKeys": {}});
-    refused(1, &["inspect", &of("both", &both)], &["exactly one of"]);
+    refused(1, &["inspect", &of("both", &both)], &["expected exactly one, got both"]);
 }
 
 #[test]

@@ -61,13 +61,13 @@ fn a_manifest_is_a_trust_root_with_one_source() {
         (file(&|one| one["apiVersion"] = "v1".into()), ["policy.sigstore.dev", "\"v1\""]),
         (file(&|one| one["spec"] = serde_json::Value::Null), ["exactly one", "spec.repository"]),
         (file(&|one| one["spec"]["repository"] = repository()), ["exactly one", "spec.repository"]),
-        (file(&|one| one["spec"] = serde_json::json!({"remote": {}})), ["missing", "spec.remote.mirror"]),
+        (file(&|one| one["spec"] = serde_json::json!({"remote": {}})), ["missing", "spec.remote.root"]),
         (
             file(&|one| one["spec"] = serde_json::json!({"repository": {}})),
             ["missing", "spec.repository.root"],
         ),
         (file(&|one| one["spec"] = serde_json::json!({"repository": repository()})), ["mirrorFS", "damaged"]),
-        (file(&|one| one["spec"] = "none".into()), ["spec cannot be decoded", "expected struct"]),
+        (file(&|one| one["spec"] = "none".into()), ["spec cannot be decoded", "expected an object"]),
     ] {
         refused(1, &["inspect", &path], &words);
     }

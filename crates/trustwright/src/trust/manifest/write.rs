@@ -46,8 +46,9 @@ pub(in crate::trust) fn write(packed: &Packed<'_>) -> anyhow::Result<String> {
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
+    use trustwright_roots::{OnExpiry, Source};
 
-    use super::super::{Manifest, Place, read};
+    use super::super::read;
     use super::*;
 
     #[test]
@@ -58,10 +59,12 @@ mod tests {
             let object: Value = serde_saphyr::from_str(&text).unwrap();
             assert_eq!(object["metadata"]["name"], name);
             assert_eq!(object["spec"]["repository"]["targets"], "targets");
-            let Manifest::Tuf(tuf) = read(text.as_bytes()).unwrap() else { panic!("{text}") };
-            let Place::Spec(bytes) = &tuf.place else { panic!("{text}") };
-            assert_eq!((tuf.root.as_slice(), bytes.as_slice()), (packed.root, packed.archive));
-            assert_eq!((tuf.target.as_str(), tuf.rejects_expired), (target, on_expiry == "Reject"));
+            let spec = read(text.as_bytes()).unwrap().spec;
+            let Source::Repository(repository) = &spec.source else { panic!("{text}") };
+            let anchor = &repository.anchor;
+            assert_eq!((anchor.root.as_slice(), repository.packed.as_slice()), (packed.root, packed.archive));
+            let rejects = spec.rule.on_expiry == OnExpiry::Reject;
+            assert_eq!((anchor.target.as_str(), rejects), (target, on_expiry == "Reject"));
         }
     }
 }
