@@ -21,6 +21,10 @@ use crate::{
 /// For how long a policy may be on its way to the replicas before its status says so. Most arrive sooner, and are
 /// written once instead of twice.
 const ON_ITS_WAY: Duration = Duration::from_secs(2);
+/// Where many are on their way, each waits longer: two writes for every one of thousands would keep all of them from
+/// arriving. So many for each, and at most.
+const FOR_EACH: Duration = Duration::from_millis(10);
+const LONGEST_WAY: Duration = Duration::from_secs(30);
 
 /// Every `ClusterImagePolicy` while we lead.
 pub(crate) struct Policies {
@@ -36,6 +40,8 @@ struct Observed {
     /// What keeps its trust roots from being used.
     trust: Vec<String>,
     reach: Reach,
+    /// For how long it may be on its way before its status says so.
+    patience: Duration,
 }
 
 impl Policies {
@@ -70,7 +76,8 @@ impl Policies {
             return Decision { again: now.checked_add(left).ok(), ..Decision::default() };
         }
         let usable = |root: &str| known.get(root).is_some_and(|root| root.trusted.is_ok());
-        decide(object, &Observed { policy, trust, reach }, &usable, now)
+        let patience = patience(self.enforcement.on_their_way());
+        decide(object, &Observed { policy, trust, reach, patience }, &usable, now)
     }
 
     /// Forgets a policy that is gone.
@@ -84,6 +91,11 @@ impl Policies {
         self.enforcement.retain_policies(names);
         self.bodies.retain(names);
     }
+}
+
+fn patience(on_their_way: usize) -> Duration {
+    let many = u32::try_from(on_their_way).unwrap_or(u32::MAX);
+    FOR_EACH.saturating_mul(many).clamp(ON_ITS_WAY, LONGEST_WAY)
 }
 
 /// Whether the status says of the present generation that it is in force.
@@ -108,7 +120,7 @@ fn decide(
     let aspects = aspects(observed);
     let is_ready = |type_| aspects.iter().any(|aspect: &Aspect| aspect.type_ == type_ && aspect.met);
     if let (true, Reach::Spreading(since)) = (is_ready(ConditionType::SignatureChecksReady), observed.reach)
-        && let Some(left) = ON_ITS_WAY.checked_sub(since).filter(|left| !left.is_zero())
+        && let Some(left) = observed.patience.checked_sub(since).filter(|left| !left.is_zero())
     {
         let again = now.checked_add(left).ok();
         return Decision { again, ..Decision::default() };
@@ -150,7 +162,7 @@ fn authorities(policy: &Policy, usable: &dyn Fn(&str) -> bool) -> Vec<AuthorityS
 }
 
 fn aspects(observed: &Observed) -> Vec<Aspect> {
-    let Observed { policy, trust, reach } = observed;
+    let Observed { policy, trust, reach, patience: _ } = observed;
     let of = |part: Part| -> Vec<String> {
         policy.not_ready().filter(|problem| problem.part == part).map(ToString::to_string).collect()
     };

@@ -52,6 +52,8 @@ impl Default for Enforcement {
 #[derive(Debug, Default)]
 struct Inner {
     policies: BTreeMap<String, Policy>,
+    /// How many of them are not in force.
+    on_their_way: usize,
     trust: BTreeMap<String, Trust>,
     /// What each trust root comes to.
     roots: Arc<BTreeMap<String, Arc<Root>>>,
@@ -115,14 +117,14 @@ impl Enforcement {
     ) -> Reach {
         let mut inner = self.inner();
         let now = Instant::now();
-        let known = inner.policies.remove(name);
+        let known = inner.take(name);
         let policy = match known {
             Some(known) if known.version == version => Policy { trust_roots, ready, ..known },
             Some(_) => Policy { version, since: now, in_force: false, trust_roots, ready },
             None => Policy { version, since: now, in_force: told, trust_roots, ready },
         };
         let (in_force, since) = (policy.in_force, policy.since);
-        inner.policies.insert(name.to_owned(), policy);
+        inner.put(name, policy);
         let reach = inner.reach(in_force, now.duration_since(since), now);
         drop(inner);
         if reach != Reach::InForce {
@@ -193,13 +195,21 @@ impl Enforcement {
 
     /// Forgets a policy that is gone.
     pub(crate) fn forget_policy(&self, name: &str) {
-        self.inner().policies.remove(name);
+        self.inner().take(name);
         self.changed.notify_one();
+    }
+
+    /// How many policies are not in force in every live replica.
+    pub(crate) fn on_their_way(&self) -> usize {
+        self.inner().on_their_way
     }
 
     /// Forgets every policy but these.
     pub(crate) fn retain_policies(&self, names: &BTreeSet<String>) {
-        self.inner().policies.retain(|name, _| names.contains(name));
+        let mut inner = self.inner();
+        inner.policies.retain(|name, _| names.contains(name));
+        inner.on_their_way = inner.policies.values().filter(|policy| !policy.in_force).count();
+        drop(inner);
         self.changed.notify_one();
     }
 
@@ -241,7 +251,7 @@ impl Enforcement {
         let now = Instant::now();
         inner.replicas.retain(|_, replica| now.duration_since(replica.heard) < REPORT_LIFE);
         let mut changed = Changed::default();
-        let waits = inner.policies.values().any(|policy| !policy.in_force)
+        let waits = inner.on_their_way > 0
             || inner.trust.values().any(|trust| trust.usable.is_ok() && !trust.in_force);
         if !waits || inner.replicas.is_empty() {
             return changed;
@@ -254,6 +264,7 @@ impl Enforcement {
             policy.in_force = true;
             changed.policies.insert(name.clone());
         }
+        inner.on_their_way = 0;
         for (name, trust) in
             inner.trust.iter_mut().filter(|(_, trust)| trust.usable.is_ok() && !trust.in_force)
         {
@@ -325,6 +336,17 @@ pub(crate) struct Summary {
 }
 
 impl Inner {
+    fn put(&mut self, name: &str, policy: Policy) {
+        self.on_their_way += usize::from(!policy.in_force);
+        self.policies.insert(name.to_owned(), policy);
+    }
+
+    fn take(&mut self, name: &str) -> Option<Policy> {
+        let policy = self.policies.remove(name)?;
+        self.on_their_way -= usize::from(!policy.in_force);
+        Some(policy)
+    }
+
     fn reach(&self, in_force: bool, since: Duration, now: Instant) -> Reach {
         let live = self.replicas.values().any(|replica| now.duration_since(replica.heard) < REPORT_LIFE);
         match (in_force, live) {

@@ -21,7 +21,7 @@ fn good() -> Value {
 
 fn decided(object: &DynamicObject, reach: Reach, now: Timestamp) -> Decision {
     let policy = compile_stored("p", object.data.get("spec"), &NoReferences);
-    decide(object, &Observed { policy, trust: Vec::new(), reach }, &|_| true, now)
+    decide(object, &Observed { policy, trust: Vec::new(), reach, patience: ON_ITS_WAY }, &|_| true, now)
 }
 
 fn applied(object: &DynamicObject, now: Timestamp) -> Option<Value> {
@@ -107,8 +107,15 @@ fn what_another_object_may_cure_is_not_stalled() {
     let object = policy(&good(), &json!({}));
     let compiled = compile_stored("p", object.data.get("spec"), &NoReferences);
     let trust = vec!["there is no TrustRoot \"r\"".to_owned()];
-    let observed = Observed { policy: compiled, trust, reach: Reach::InForce };
+    let observed = Observed { policy: compiled, trust, reach: Reach::InForce, patience: ON_ITS_WAY };
     let status = decide(&object, &observed, &|_| false, NOW).status.unwrap();
     assert_eq!(reason(&status, "TrustReady", "False"), Some("TrustRootNotReady"));
     assert_eq!(reason(&status, "Ready", "False"), Some("TrustRootNotReady"));
+}
+
+#[test]
+fn the_more_are_on_their_way_the_longer_each_may_take_before_its_status_says_so_up_to_an_end() {
+    for (many, seconds) in [(0, 2), (200, 2), (1_000, 10), (3_000, 30), (1_000_000, 30)] {
+        assert_eq!(patience(many), Duration::from_secs(seconds), "{many}");
+    }
 }

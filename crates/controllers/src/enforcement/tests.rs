@@ -110,3 +110,26 @@ async fn a_new_leader_takes_an_earlier_ones_word_until_something_changes() {
     assert!(!enforcement.trust_root("r", second.clone(), Some(&fingerprint)).0);
     assert!(!Enforcement::default().trust_root("r", second, Some(&fingerprint)).0);
 }
+
+#[test]
+fn those_that_are_on_their_way_are_counted_through_every_change() {
+    let enforcement = Enforcement::default();
+    let put =
+        |name: &str, number: i64, told: bool| enforcement.policy(name, version(number), none(), true, told);
+    put("a", 1, false);
+    put("b", 1, true);
+    assert_eq!(enforcement.on_their_way(), 1);
+    put("a", 1, false);
+    assert_eq!(enforcement.on_their_way(), 1);
+    let state = enforcement.inner().state();
+    enforcement.heard("w", state);
+    enforcement.settle();
+    assert_eq!(enforcement.on_their_way(), 0);
+    put("b", 2, false);
+    put("c", 1, false);
+    assert_eq!(enforcement.on_their_way(), 2);
+    enforcement.forget_policy("b");
+    assert_eq!(enforcement.on_their_way(), 1);
+    enforcement.retain_policies(&BTreeSet::new());
+    assert_eq!(enforcement.on_their_way(), 0);
+}

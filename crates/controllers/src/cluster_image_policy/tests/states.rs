@@ -64,7 +64,7 @@ fn roots() -> BTreeMap<String, Arc<Root>> {
 fn observed(spec: &Value, reach: Reach) -> Observed {
     let policy = compile_stored("p", Some(spec), &(secret, config_map));
     let trust = trust_problems(&policy, &roots()).iter().map(ToString::to_string).collect();
-    Observed { policy, trust, reach }
+    Observed { policy, trust, reach, patience: ON_ITS_WAY }
 }
 
 fn state(
