@@ -9,7 +9,9 @@ use trustwright_api::v1alpha1::{
     AuthorityStatus, ClusterImagePolicyStatus, ConditionStatus, ConditionType, PolicyReason, UsedTrustRoot,
     condition,
 };
-use trustwright_policy::{Check, NotReady, Part, Policy, Signatory, Version, compile_stored, trust_problems};
+use trustwright_policy::{
+    Check, CompiledOnce, NotReady, Part, Policy, Signatory, Version, compile_stored, trust_problems,
+};
 use trustwright_runtime::objects::Objects;
 
 use crate::{
@@ -31,6 +33,8 @@ pub(crate) struct Policies {
     pub(crate) objects: Objects,
     pub(crate) enforcement: Arc<Enforcement>,
     pub(crate) bodies: Arc<Bodies>,
+    /// What compiles the texts of policies, each of them once.
+    pub(crate) languages: CompiledOnce,
 }
 
 /// What was gathered about a policy.
@@ -52,7 +56,7 @@ impl Policies {
             |name: &str| self.objects.secret_entries(name),
             |name: &str| self.objects.config_map_entries(name),
         );
-        let mut policy = compile_stored(&name, object.data.get("spec"), &references);
+        let mut policy = compile_stored(&name, object.data.get("spec"), &references, &self.languages);
         let remote = policy_bodies::wanted(object.data.get("spec"));
         self.bodies.want(&name, remote.values().cloned().collect());
         let silent = self.bodies.explain(&mut policy, &remote, Instant::now());

@@ -18,7 +18,7 @@ use kube::{
 };
 use serde_json::json;
 use tokio::sync::{Notify, mpsc, watch};
-use trustwright_policy::BODY_PREFIX;
+use trustwright_policy::{BODY_PREFIX, CompiledOnce, Languages};
 use trustwright_roots::DEFAULT_NAME;
 use trustwright_runtime::objects::{Objects, Touched};
 
@@ -55,6 +55,8 @@ pub struct Operator {
     pub companion: Option<CompanionSettings>,
     /// What is counted.
     pub metrics: Metrics,
+    /// What compiles the texts of policies.
+    pub languages: Arc<dyn Languages>,
     /// The time.
     pub clock: fn() -> Timestamp,
 }
@@ -248,6 +250,7 @@ async fn lead_with(operator: &Operator, served: Schema) {
         objects: operator.objects.clone(),
         enforcement: enforcement.clone(),
         bodies: bodies.clone(),
+        languages: CompiledOnce::new(operator.languages.clone()),
     };
     tokio::join!(
         drive(

@@ -25,6 +25,12 @@ pub enum Reason {
     NoAttestations,
     /// There are attestations, and none verifies, or those of a type that is asked for are missing.
     NoMatchingAttestations,
+    /// There is an attestation of the type that is asked for, and the policy over its statement refuses it.
+    AttestationRefused,
+    /// The policy over what the authorities found refuses it.
+    PolicyRefused,
+    /// A policy could not be evaluated within its limits of time, memory or depth, or broke off.
+    EvaluationExhausted,
     /// A trust root that the authority rests on is missing, or nothing of it can be used.
     TrustRootNotReady,
     /// What is there verifies, and somebody else has signed it.
@@ -49,7 +55,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for metrics that must exist before they first count.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::MalformedRequest,
         Self::InvalidReference,
         Self::NotADigest,
@@ -61,6 +67,9 @@ impl Reason {
         Self::NoMatchingSignatures,
         Self::NoAttestations,
         Self::NoMatchingAttestations,
+        Self::AttestationRefused,
+        Self::PolicyRefused,
+        Self::EvaluationExhausted,
         Self::TrustRootNotReady,
         Self::WrongIdentity,
         Self::UntrustedCertificate,
@@ -87,6 +96,9 @@ impl Reason {
             Self::NoMatchingSignatures => "no_matching_signatures",
             Self::NoAttestations => "no_attestations",
             Self::NoMatchingAttestations => "no_matching_attestations",
+            Self::AttestationRefused => "attestation_refused",
+            Self::PolicyRefused => "policy_refused",
+            Self::EvaluationExhausted => "evaluation_exhausted",
             Self::TrustRootNotReady => "trust_root_not_ready",
             Self::WrongIdentity => "wrong_identity",
             Self::UntrustedCertificate => "untrusted_certificate",

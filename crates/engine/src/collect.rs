@@ -10,6 +10,7 @@ use trustwright_core::{Digest, Reason, Repository};
 use trustwright_registry::{Client, Credential, Error, ImageManifest, Reference};
 use trustwright_verify::{Evidence, Refusal, Signature};
 
+use crate::CredentialError;
 use pointer::{Pointer, SIGN_PREDICATE, annotations, declared, is_experimental, may_be_bundle};
 
 /// Pieces of evidence of one digest, in one place, that are looked at. More are counted and left.
@@ -33,6 +34,8 @@ const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
 pub(crate) struct Source {
     pub(crate) repository: Repository,
     pub(crate) shelf: Shelf,
+    /// The Secrets that a policy names for it; empty where it names none.
+    pub(crate) pull_secrets: Vec<String>,
 }
 
 /// Where in a repository.
@@ -60,6 +63,7 @@ pub(crate) struct Appetite {
 pub(crate) struct Lookup<'a> {
     pub(crate) registry: &'a Client,
     pub(crate) source: &'a Source,
+    pub(crate) credential: &'a Result<Credential, CredentialError>,
     pub(crate) digest: Digest,
     pub(crate) appetite: Appetite,
     pub(crate) deadline: Instant,
@@ -72,6 +76,8 @@ pub(crate) enum Event {
     Found {
         /// As what the registry lists it: an attestation's predicate type. Nobody has signed that.
         declared: Option<String>,
+        /// The digest of the layer that it is.
+        digest: Digest,
         /// What it is.
         signature: Result<Box<Signature>, Refusal>,
     },
@@ -83,8 +89,14 @@ pub(crate) enum Event {
     Unwanted(usize),
 }
 
-/// A piece of evidence, with what the registry lists it as.
-type Piece = (Option<String>, Evidence);
+/// A piece of evidence, with what the registry lists it as, and the digest of its layer.
+type Piece = (Option<String>, Digest, Evidence);
+
+/// Why nothing can be read.
+enum Failure {
+    Registry(Error),
+    Credential(CredentialError),
+}
 
 /// Reads evidence in the registry's order, no further than it is polled.
 pub(crate) fn evidence(lookup: Lookup<'_>) -> impl Stream<Item = Event> + Send + '_ {
@@ -95,7 +107,7 @@ pub(crate) fn evidence(lookup: Lookup<'_>) -> impl Stream<Item = Event> + Send +
     .flat_map(|(lookup, listed)| {
         let pointers = match listed {
             Ok(pointers) => pointers,
-            Err(error) => return stream::iter([Event::fault(&error)]).left_stream(),
+            Err(failure) => return stream::iter([Event::fault(&failure)]).left_stream(),
         };
         let all = pointers.len();
         let mut wanted: Vec<_> = pointers.into_iter().filter(|pointer| lookup.wants(pointer)).collect();
@@ -116,7 +128,7 @@ pub(crate) fn evidence(lookup: Lookup<'_>) -> impl Stream<Item = Event> + Send +
             .flat_map(|fetched| {
                 stream::iter(match fetched {
                     Ok(pieces) => pieces.into_iter().map(Event::found).collect(),
-                    Err(error) => vec![Event::fault(&error)],
+                    Err(failure) => vec![Event::fault(&failure)],
                 })
             });
         stream::iter(counts).chain(fetched).right_stream()
@@ -124,12 +136,21 @@ pub(crate) fn evidence(lookup: Lookup<'_>) -> impl Stream<Item = Event> + Send +
 }
 
 impl Event {
-    fn fault(error: &Error) -> Self {
-        Self::Fault(error.reason(), error.to_string())
+    fn fault(failure: &Failure) -> Self {
+        match failure {
+            Failure::Registry(error) => Self::Fault(error.reason(), error.to_string()),
+            Failure::Credential(error) => Self::Fault(error.reason, error.to_string()),
+        }
     }
 
-    fn found((declared, evidence): Piece) -> Self {
-        Self::Found { declared, signature: evidence.read().map(Box::new) }
+    fn found((declared, digest, evidence): Piece) -> Self {
+        Self::Found { declared, digest, signature: evidence.read().map(Box::new) }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Registry(error)
     }
 }
 
@@ -176,7 +197,7 @@ impl Lookup<'_> {
         }
     }
 
-    async fn list(&self) -> Result<Vec<Pointer>, Error> {
+    async fn list(&self) -> Result<Vec<Pointer>, Failure> {
         match &self.source.shelf {
             Shelf::Referrers => self.list_referrers().await,
             Shelf::Signatures(tag) => {
@@ -190,10 +211,10 @@ impl Lookup<'_> {
         }
     }
 
-    async fn list_referrers(&self) -> Result<Vec<Pointer>, Error> {
+    async fn list_referrers(&self) -> Result<Vec<Pointer>, Failure> {
         let referrers = self
             .registry
-            .referrers(&self.source.repository, &self.digest, None, &Credential::Anonymous, self.deadline)
+            .referrers(&self.source.repository, &self.digest, None, self.credential()?, self.deadline)
             .await?;
         let pointer = |mut descriptor: trustwright_registry::Descriptor| {
             let artifact_type = descriptor.artifact_type.as_deref();
@@ -209,22 +230,22 @@ impl Lookup<'_> {
     }
 
     /// The manifest at `reference`, if there is one.
-    async fn layers(&self, reference: Reference) -> Result<Option<ImageManifest>, Error> {
+    async fn layers(&self, reference: Reference) -> Result<Option<ImageManifest>, Failure> {
         let (repository, deadline) = (&self.source.repository, self.deadline);
-        let found = self.registry.manifest(repository, &reference, &Credential::Anonymous, deadline).await?;
-        found.map(|manifest| manifest.image()).transpose()
+        let found = self.registry.manifest(repository, &reference, self.credential()?, deadline).await?;
+        Ok(found.map(|manifest| manifest.image()).transpose()?)
     }
 
-    async fn fetch(&self, pointer: Pointer) -> Result<Vec<Piece>, Error> {
+    async fn fetch(&self, pointer: Pointer) -> Result<Vec<Piece>, Failure> {
         match pointer {
             Pointer::Manifest { digest, declared } => self.fetch_bundle(digest, declared).await,
             Pointer::Payload { digest, signature, annotations } => {
                 let payload = self.blob(&digest, MAX_SIGNATURE).await?;
-                Ok(vec![(None, Evidence::LegacySignature { payload, signature, annotations })])
+                Ok(vec![(None, digest, Evidence::LegacySignature { payload, signature, annotations })])
             }
             Pointer::Attestation { digest, declared, annotations } => {
                 let envelope = self.blob(&digest, MAX_ATTESTATION).await?;
-                Ok(vec![(declared, Evidence::LegacyAttestation { envelope, annotations })])
+                Ok(vec![(declared, digest, Evidence::LegacyAttestation { envelope, annotations })])
             }
             Pointer::Experimental(digest) => {
                 let Some(manifest) = self.layers(Reference::Digest(digest)).await? else {
@@ -234,7 +255,8 @@ impl Lookup<'_> {
                 for pointer in payloads(manifest).into_iter().take(MAX_LAYERS) {
                     if let Pointer::Payload { digest, signature, annotations } = pointer {
                         let payload = self.blob(&digest, MAX_SIGNATURE).await?;
-                        pieces.push((None, Evidence::LegacySignature { payload, signature, annotations }));
+                        let evidence = Evidence::LegacySignature { payload, signature, annotations };
+                        pieces.push((None, digest, evidence));
                     }
                 }
                 Ok(pieces)
@@ -242,7 +264,7 @@ impl Lookup<'_> {
         }
     }
 
-    async fn fetch_bundle(&self, digest: Digest, listed: Option<String>) -> Result<Vec<Piece>, Error> {
+    async fn fetch_bundle(&self, digest: Digest, listed: Option<String>) -> Result<Vec<Piece>, Failure> {
         let Some(mut manifest) = self.layers(Reference::Digest(digest)).await? else {
             return Ok(Vec::new());
         };
@@ -253,15 +275,16 @@ impl Lookup<'_> {
         }
         let limit = self.appetite.limit(declared.as_deref());
         let bundle = self.blob(&layer.digest, limit).await?;
-        Ok(vec![(declared, Evidence::Bundle(bundle))])
+        Ok(vec![(declared, layer.digest, Evidence::Bundle(bundle))])
     }
 
-    async fn blob(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>, Error> {
-        let blob = self
-            .registry
-            .blob(&self.source.repository, digest, limit, &Credential::Anonymous, self.deadline)
-            .await?;
-        Ok(blob.to_vec())
+    async fn blob(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>, Failure> {
+        let (repository, credential) = (&self.source.repository, self.credential()?);
+        Ok(self.registry.blob(repository, digest, limit, credential, self.deadline).await?.to_vec())
+    }
+
+    fn credential(&self) -> Result<&Credential, Failure> {
+        self.credential.as_ref().map_err(|error| Failure::Credential(error.clone()))
     }
 }
 

@@ -1,20 +1,28 @@
 //! Judging the images of one workload.
 
 mod channels;
+mod lookup;
+mod plan;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use futures::{FutureExt as _, StreamExt as _, stream};
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::time::Instant;
 use trustwright_core::{Cause, Causes, Decision, Digest, Finding, Findings, ImageRef, Reason, Verdict, fold};
-use trustwright_policy::{NoMatch, Outcome, Policy, Snapshot, Workload, evaluate, select};
-use trustwright_registry::{Client, Credential};
+use trustwright_policy::{NoMatch, Outcome, Policy, Ruling, Snapshot, Workload, evaluate, input, select};
+use trustwright_registry::Client;
 
 use crate::{
-    judgement::{Judgement, Subject},
+    CredentialError, Credentials, Metrics,
+    cache::{Cache, Configs},
+    evaluation::Evaluator,
+    flight::Flights,
+    judgement::Subject,
     proof::{Provers, Verifiers},
 };
+use plan::Plan;
 
 /// Images of one workload that are judged at once.
 const CONCURRENCY: usize = 16;
@@ -28,74 +36,115 @@ pub struct ImageField {
     pub image: String,
 }
 
-/// Judges images. Cheap to clone.
+/// What is to be judged, when, and on whose behalf.
+#[derive(Clone, Copy)]
+pub struct Review<'a> {
+    /// The workload, as policies select it.
+    pub workload: &'a Workload<'a>,
+    /// Its images.
+    pub images: &'a [ImageField],
+    /// The whole object, for policies whose rule looks at it; see
+    /// [`Includes::workload`](trustwright_policy::Includes::workload).
+    pub object: Option<&'a Value>,
+    /// What is shown to registries.
+    pub credentials: &'a dyn Credentials,
+    /// The time of day, which certificates, logs and timestamps are held against.
+    pub now: Timestamp,
+    /// Until when there is time for an answer.
+    pub deadline: Instant,
+}
+
+/// Judges images. Cheap to clone; all clones share what they remember. What is under way ends with the last of them.
 #[derive(Debug, Clone)]
 pub struct Engine {
     registry: Client,
     verifiers: Verifiers,
+    evaluator: Evaluator,
+    cache: Cache,
+    flights: Flights,
+    metrics: Metrics,
+}
+
+/// Why a tag could not be resolved.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// There is no credential to ask with.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
+    /// The registry has not answered, or not with a digest.
+    #[error(transparent)]
+    Registry(#[from] trustwright_registry::Error),
 }
 
 /// What is to be said of an image, wherever it stands.
 enum Opinion<'s> {
     /// No policy was asked.
     Own(Decision, Cause),
-    /// What the authorities of each policy found.
-    Policies(Vec<(&'s Policy, Vec<Outcome>)>),
+    /// What the authorities of each policy found, and what its rule says of that.
+    Policies(Vec<(&'s Policy, Vec<Outcome>, Option<Ruling>)>),
 }
 
 impl Engine {
     /// An engine that reads evidence through `registry`.
     pub fn new(registry: Client) -> Self {
-        Self { registry, verifiers: Verifiers::default() }
+        Self {
+            registry,
+            verifiers: Verifiers::default(),
+            evaluator: Evaluator::new(),
+            cache: Cache::default(),
+            flights: Flights::default(),
+            metrics: Metrics::default(),
+        }
+    }
+
+    /// One that remembers nothing from one request to the next.
+    pub fn forgetful(registry: Client) -> Self {
+        Self { cache: Cache::none(), flights: Flights::forgetful(), ..Self::new(registry) }
+    }
+
+    /// What it has counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The size of what it remembers, in bytes, about.
+    pub fn remembered(&self) -> usize {
+        self.cache.bytes()
     }
 
     /// The digest that `image` names now: its own, or its tag's in the registry.
     pub async fn resolve(
         &self,
         image: &ImageRef,
+        credentials: &dyn Credentials,
         deadline: Instant,
-    ) -> Result<Digest, trustwright_registry::Error> {
-        self.registry.resolve(image, &Credential::Anonymous, deadline).await
+    ) -> Result<Digest, ResolveError> {
+        if let Some(digest) = image.digest() {
+            return Ok(digest);
+        }
+        let credential = lookup::credential(credentials, image.repository(), &[], deadline).await?;
+        Ok(self.registry.resolve(image, &credential, deadline).await?)
     }
 
     /// Judges every image of a workload against `snapshot`: each text once, however often it stands there.
-    ///
-    /// `now` is the time of day, which certificates, logs and timestamps are held against; until `deadline` registries
-    /// may be asked.
-    pub async fn judge(
-        &self,
-        snapshot: &Snapshot,
-        workload: &Workload<'_>,
-        images: &[ImageField],
-        now: Timestamp,
-        deadline: Instant,
-    ) -> Verdict {
+    pub async fn judge(&self, snapshot: &Snapshot, review: &Review<'_>) -> Verdict {
         let provers = Provers::new(&self.verifiers, snapshot);
         let mut opinions = HashMap::new();
-        let considered: Vec<_> = images
+        let considered: Vec<_> = review
+            .images
             .iter()
             .map(|field| {
                 let opinion = opinions.entry(field.image.as_str()).or_insert_with(|| {
-                    self.consider(&provers, workload, &field.image, now, deadline)
-                        .map(Arc::new)
-                        .boxed()
-                        .shared()
+                    self.consider(&provers, review, &field.image).map(Arc::new).boxed().shared()
                 });
                 opinion.clone()
             })
             .collect();
         let considered: Vec<_> = stream::iter(considered).buffered(CONCURRENCY).collect().await;
-        fold(images.iter().zip(considered).map(|(field, opinion)| opinion.verdict(field)))
+        fold(review.images.iter().zip(considered).map(|(field, opinion)| opinion.verdict(field)))
     }
 
-    async fn consider<'s>(
-        &self,
-        provers: &Provers<'s>,
-        workload: &Workload<'_>,
-        text: &str,
-        now: Timestamp,
-        deadline: Instant,
-    ) -> Opinion<'s> {
+    async fn consider<'s>(&self, provers: &Provers<'s>, review: &Review<'_>, text: &str) -> Opinion<'s> {
         let snapshot = provers.snapshot();
         let own = |decision, reason, text: String, hint: Option<&str>| {
             Opinion::Own(decision, Cause { authority: None, reason, text, hint: hint.map(str::to_owned) })
@@ -115,7 +164,7 @@ impl Engine {
                 ),
             );
         };
-        let policies = select(snapshot, workload, &image.name());
+        let policies = select(snapshot, review.workload, &image.name());
         if policies.is_empty() {
             let decision = match snapshot.settings.no_match {
                 NoMatch::Deny => Decision::Deny,
@@ -129,13 +178,51 @@ impl Engine {
                 Some("no ClusterImagePolicy has a glob that matches the image; kubectl get cip lists them"),
             );
         }
-        let subject = Subject { image: &image, digest, now };
-        let mut judgements: Vec<_> = policies
-            .into_iter()
-            .map(|policy| Judgement::new(policy, &subject, |signed| provers.prove(signed)))
-            .collect();
-        channels::consult(&self.registry, &mut judgements, &subject, deadline).await;
-        Opinion::Policies(judgements.into_iter().map(|judgement| judgement.outcomes(&image)).collect())
+        let subject = Subject { image, digest, now: review.now };
+        let mut plans: Vec<_> =
+            policies.into_iter().map(|policy| Plan::new(policy, &subject, provers)).collect();
+        for plan in &mut plans {
+            plan.recall(self, review).await;
+        }
+        let configs = self.answer(&mut plans, subject, review).await;
+        let mut opinions = Vec::new();
+        for plan in plans {
+            let ruling = self.rule(&plan, configs.as_ref(), review).await;
+            let policy: &'s Policy = plan.policy;
+            opinions.push((policy, plan.outcomes(), ruling));
+        }
+        Opinion::Policies(opinions)
+    }
+
+    /// What the rule of a policy says of what its authorities found, once one of them vouches.
+    async fn rule(
+        &self,
+        plan: &Plan<'_>,
+        configs: Option<&Result<Arc<Configs>, (Reason, String)>>,
+        review: &Review<'_>,
+    ) -> Option<Ruling> {
+        let rule = plan.policy.rule.as_ref()?;
+        if !plan.policy.problems.is_empty() || !plan.is_vouched() {
+            return None;
+        }
+        let none = Configs::new();
+        let configs = match configs {
+            _ if !plan.policy.includes.config => &none,
+            Some(Ok(configs)) => configs.as_ref(),
+            Some(Err((reason, text))) => {
+                let hint = Some("spec.policy asks for the image's configuration".to_owned());
+                let cause = Cause { authority: None, reason: *reason, text: text.clone(), hint };
+                return Some(Ruling::Refused(cause));
+            }
+            // Whoever asks for it gets it or a fault, so this is only ever reached by a bug; it refuses all the same.
+            None => return None,
+        };
+        let matches: Vec<_> = plan.matches().collect();
+        let input = input(plan.policy, &matches, configs, review.object);
+        Some(match self.evaluator.whole(rule, input, review.deadline).await {
+            Ok(()) => Ruling::Compliant,
+            Err(cause) => Ruling::Refused(cause),
+        })
     }
 }
 
@@ -145,11 +232,9 @@ impl Opinion<'_> {
             Self::Own(Decision::Allow, _) => Verdict::Allow,
             Self::Own(Decision::Warn, cause) => Verdict::Warn(Findings::one(finding(field, cause))),
             Self::Own(Decision::Deny, cause) => Verdict::deny(finding(field, cause)),
-            Self::Policies(policies) => fold(
-                policies
-                    .iter()
-                    .map(|(policy, outcomes)| evaluate(policy, &field.path, &field.image, outcomes)),
-            ),
+            Self::Policies(policies) => fold(policies.iter().map(|(policy, outcomes, ruling)| {
+                evaluate(policy, &field.path, &field.image, outcomes, ruling.as_ref())
+            })),
         }
     }
 }
@@ -160,5 +245,11 @@ fn finding(field: &ImageField, cause: &Cause) -> Finding {
         path: field.path.clone(),
         image: field.image.clone(),
         causes: Causes::one(cause.clone()),
+    }
+}
+
+impl fmt::Debug for Review<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Review").field("images", &self.images).field("now", &self.now).finish_non_exhaustive()
     }
 }

@@ -1,224 +1,345 @@
-//! What is known so far of one policy and one image.
+//! What is known so far of those authorities of one policy that want evidence of one image.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use trustwright_core::{Digest, ImageRef, Repository};
-use trustwright_policy::{Authority, Check, NotReady, Outcome, Policy, Signed, Wanted};
-use trustwright_verify::{Refusal, Signature};
+use trustwright_policy::{Attestation, Attested, Match, Outcome, Signed, SignedBy, Wanted};
+use trustwright_verify::{Facts, Refusal, Signature, Statement};
 
 use crate::{
+    cache::{AuthorityKey, Voucher},
     collect::{Appetite, Event, Shelf, Source},
-    proof::{Proof, Verified},
+    evaluation::Refused,
+    proof::{self, Proof, Verified},
     refuse::{self, Refusals},
 };
 
 /// The image, and when it is judged.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Subject<'a> {
-    pub(crate) image: &'a ImageRef,
+#[derive(Debug, Clone)]
+pub(crate) struct Subject {
+    pub(crate) image: ImageRef,
     pub(crate) digest: Digest,
     pub(crate) now: Timestamp,
 }
 
+/// What an authority wants to know.
+#[derive(Debug)]
+pub(crate) struct Question {
+    /// The authority's name.
+    pub(crate) name: String,
+    pub(crate) signed: Arc<Signed>,
+    /// What verifies the evidence.
+    pub(crate) proof: Proof,
+    /// Where it may be.
+    pub(crate) sources: Vec<Source>,
+    /// What an answer rests on.
+    pub(crate) key: AuthorityKey,
+    /// When time alone takes a trust root out of force that the proof rests on.
+    pub(crate) until: Option<Timestamp>,
+}
+
 /// What is known so far of one policy.
-pub(crate) struct Judgement<'s> {
-    policy: &'s Policy,
-    authorities: Vec<AuthorityState<'s>>,
+#[derive(Debug)]
+pub(crate) struct Judgement {
+    /// Whether everything that is there is wanted, and not only until one authority vouches.
+    is_exhaustive: bool,
+    states: Vec<EvidenceState>,
 }
 
 /// What is known so far of one authority.
-pub(crate) struct AuthorityState<'s> {
-    pub(crate) authority: &'s Authority,
-    vouched: bool,
-    evidence: Option<EvidenceState<'s>>,
-}
-
-/// What is known so far of one authority that wants evidence.
-pub(crate) struct EvidenceState<'s> {
-    pub(crate) signed: &'s Signed,
-    /// Where it may be; nowhere, where nothing could be verified.
-    pub(crate) sources: Vec<Source>,
-    /// What verifies it, or which trust roots are missing.
-    pub(crate) proof: Result<Proof<'s>, Vec<NotReady>>,
-    /// Whether a signature has been found.
-    signed_by_them: bool,
-    /// For each attestation that is asked for, whether it has been found.
-    pub(crate) satisfied: Vec<bool>,
+#[derive(Debug)]
+pub(crate) struct EvidenceState {
+    pub(crate) question: Arc<Question>,
+    /// What counts.
+    found: Found,
+    /// Until when what counts does.
+    valid_until: Option<Timestamp>,
+    /// For each attestation that is asked for, why a statement of its type was refused first.
+    pub(crate) errors: Vec<Option<Refused>>,
     /// The predicate types of what verified.
     pub(crate) verified_types: BTreeSet<String>,
     pub(crate) refusals: Refusals,
 }
 
-impl<'s> Judgement<'s> {
-    /// `prove` finds what an authority verifies with.
-    pub(crate) fn new(
-        policy: &'s Policy,
-        subject: &Subject<'_>,
-        mut prove: impl FnMut(&'s Signed) -> Result<Proof<'s>, Vec<NotReady>>,
-    ) -> Self {
-        let authorities = policy
-            .authorities
-            .iter()
-            .map(|authority| AuthorityState {
-                authority,
-                vouched: matches!(authority.check, Check::Pass),
-                evidence: match &authority.check {
-                    // Of a policy with a problem of its own nobody looks for evidence.
-                    Check::Signed(signed) if policy.problems.is_empty() => {
-                        Some(EvidenceState::new(signed, subject, prove(signed)))
-                    }
-                    Check::Signed(_) | Check::Pass | Check::Fail(_) | Check::NotReady(_) => None,
-                },
-            })
-            .collect();
-        Self { policy, authorities }
-    }
+/// What counts, of one authority.
+#[derive(Debug)]
+enum Found {
+    Signatures(Vec<SignedBy>),
+    /// For each attestation that is asked for.
+    Attestations(Vec<Vec<Counted>>),
+}
 
-    /// The places in which evidence could change the verdict.
-    pub(crate) fn sources(&self) -> impl Iterator<Item = &Source> {
-        self.hungry().flat_map(|state| &state.sources)
+/// An attestation that counts, and the document that complied with its rule.
+#[derive(Debug, Clone)]
+struct Counted {
+    attested: Attested,
+    document: Option<Arc<[u8]>>,
+}
+
+/// An attestation that has verified, whose statement is to be held against its rule.
+pub(crate) struct Task {
+    state: usize,
+    index: usize,
+    pub(crate) attestation: Attestation,
+    pub(crate) statement: Statement,
+    attested: Attested,
+    valid_until: Option<Timestamp>,
+}
+
+impl Judgement {
+    /// The questions of one policy. `is_exhaustive` where everything that is there is wanted.
+    pub(crate) fn new(questions: Vec<Arc<Question>>, is_exhaustive: bool) -> Self {
+        Self { is_exhaustive, states: questions.into_iter().map(EvidenceState::new).collect() }
     }
 
     /// Whether evidence from `source` could change the verdict.
     pub(crate) fn wants(&self, source: &Source) -> bool {
-        self.hungry().any(|state| state.sources.contains(source))
+        self.hungry().any(|state| state.question.sources.contains(source))
     }
 
     /// What is wanted of `source`.
     pub(crate) fn appetite(&self, source: &Source) -> Appetite {
         let mut appetite = Appetite::default();
-        for state in self.hungry().filter(|state| state.sources.contains(source)) {
+        for state in self.hungry().filter(|state| state.question.sources.contains(source)) {
             appetite.extend(&state.appetite());
         }
         appetite
     }
 
-    /// Takes in what is at `source`. `known` keeps what is verified for several authorities.
+    /// Takes in what is at `source`. `known` keeps what is verified for several authorities. What it returns is to be
+    /// evaluated, and handed to [`Judgement::accept`].
     pub(crate) fn hear(
         &mut self,
         source: &Source,
-        subject: &Subject<'_>,
+        subject: &Subject,
         event: &Event,
         known: &mut Verified,
-    ) {
-        if self.settled() {
-            return;
+    ) -> Vec<Task> {
+        let mut tasks = Vec::new();
+        for index in 0..self.states.len() {
+            if self.is_settled() {
+                break;
+            }
+            let is_exhaustive = self.is_exhaustive;
+            let Some(state) = self.states.get_mut(index) else { break };
+            if state.question.sources.contains(source) && (is_exhaustive || !state.vouches()) {
+                tasks.extend(state.hear(index, subject, event, known));
+            }
         }
-        for state in &mut self.authorities {
-            let Some(evidence) = &mut state.evidence else { continue };
-            if !state.vouched && evidence.sources.contains(source) {
-                evidence.hear(subject, event, known);
-                state.vouched = evidence.vouches();
+        tasks
+    }
+
+    /// Takes in what became of an attestation: the document that complies, or why it does not count.
+    pub(crate) fn accept(&mut self, task: Task, evaluated: Result<Option<Arc<[u8]>>, Refused>) {
+        let Some(state) = self.states.get_mut(task.state) else { return };
+        match evaluated {
+            Ok(document) => {
+                state.outlives(task.valid_until);
+                if let Found::Attestations(named) = &mut state.found
+                    && let Some(counted) = named.get_mut(task.index)
+                {
+                    counted.push(Counted { attested: task.attested, document });
+                }
+            }
+            Err(refused) => {
+                if let Some(error) = state.errors.get_mut(task.index) {
+                    error.get_or_insert(refused);
+                }
             }
         }
     }
 
-    /// The policy and what each of its authorities found. Of a policy with a problem of its own only the
-    /// authorities speak that need no evidence: nobody has looked for any.
-    pub(crate) fn outcomes(self, image: &ImageRef) -> (&'s Policy, Vec<Outcome>) {
-        let is_heard = |state: &AuthorityState<'_>| {
-            self.policy.problems.is_empty() || !matches!(state.authority.check, Check::Signed(_))
+    /// What each authority found, in the order of the questions. Where it `is_over` is told for what has no answer.
+    pub(crate) fn outcomes(&self, image: &ImageRef, is_over: bool) -> Vec<Outcome> {
+        let outcome = |state: &EvidenceState| match state.vouches().then(|| state.found()) {
+            Some(found) => Outcome::Vouched(found),
+            None => Outcome::Refused(refuse::unproven(state, image, is_over)),
         };
-        let outcome = |state: AuthorityState<'_>| {
-            if state.vouched {
-                return Outcome::Vouched;
-            }
-            Outcome::Refused(refuse::cause(state.authority, state.evidence.as_ref(), image))
-        };
-        (self.policy, self.authorities.into_iter().filter(is_heard).map(outcome).collect())
+        self.states.iter().map(outcome).collect()
     }
 
-    fn hungry(&self) -> impl Iterator<Item = &EvidenceState<'s>> {
-        let settled = self.settled();
-        self.authorities.iter().filter(move |_| !settled).filter_map(|state| state.evidence.as_ref())
+    /// What may be remembered: of each authority that vouches, by what it rests on.
+    pub(crate) fn vouchers(&self) -> impl Iterator<Item = (AuthorityKey, Voucher)> {
+        self.states.iter().filter(|state| state.vouches()).map(EvidenceState::voucher)
+    }
+
+    /// Whether the same would be found again in a moment: nothing depends on time, on the text of a policy or on a fault.
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.states.iter().all(|state| {
+            let is_fixed = state.valid_until.is_none() && state.errors.iter().all(Option::is_none);
+            is_fixed && !state.refusals.has_fault() && state.documents().next().is_none()
+        })
+    }
+
+    fn hungry(&self) -> impl Iterator<Item = &EvidenceState> {
+        let settled = self.is_settled();
+        self.states.iter().filter(move |_| !settled)
     }
 
     /// Whether nothing that a registry could say would change the verdict.
-    fn settled(&self) -> bool {
-        !self.policy.problems.is_empty() || self.authorities.iter().any(|state| state.vouched)
+    pub(crate) fn is_settled(&self) -> bool {
+        !self.is_exhaustive && self.states.iter().any(EvidenceState::vouches)
     }
 }
 
-impl<'s> EvidenceState<'s> {
-    fn new(signed: &'s Signed, subject: &Subject<'_>, proof: Result<Proof<'s>, Vec<NotReady>>) -> Self {
-        let wanted = match &signed.wanted {
-            Wanted::Signature => 0,
-            Wanted::Attestations(attestations) => attestations.len(),
+impl Question {
+    /// Where the evidence may be.
+    pub(crate) fn sources(signed: &Signed, subject: &Subject) -> Vec<Source> {
+        let place = &signed.place;
+        let repository: &Repository = place.repository.as_ref().unwrap_or(subject.image.repository());
+        let tag = |end: &str| format!("{}sha256-{}.{end}", place.tag_prefix, subject.digest.hex());
+        let legacy = match &signed.wanted {
+            Wanted::Signature => Shelf::Signatures(tag("sig")),
+            Wanted::Attestations(_) => Shelf::Attestations(tag("att")),
         };
-        let sources = if proof.is_ok() { sources(signed, subject) } else { Vec::new() };
+        let bundles = signed.formats.bundle.then_some(Shelf::Referrers);
+        let shelves = bundles.into_iter().chain(signed.formats.legacy.then_some(legacy));
+        let pull_secrets = &place.pull_secrets;
+        let source =
+            |shelf| Source { repository: repository.clone(), shelf, pull_secrets: pull_secrets.clone() };
+        shelves.map(source).collect()
+    }
+
+    fn attestations(&self) -> &[Attestation] {
+        match &self.signed.wanted {
+            Wanted::Signature => &[],
+            Wanted::Attestations(attestations) => attestations,
+        }
+    }
+}
+
+impl EvidenceState {
+    fn new(question: Arc<Question>) -> Self {
+        let wanted = question.attestations().len();
+        let found = match &question.signed.wanted {
+            Wanted::Signature => Found::Signatures(Vec::new()),
+            Wanted::Attestations(_) => Found::Attestations(vec![Vec::new(); wanted]),
+        };
         Self {
-            signed,
-            sources,
-            proof,
-            signed_by_them: false,
-            satisfied: vec![false; wanted],
+            question,
+            found,
+            valid_until: None,
+            errors: vec![None; wanted],
             verified_types: BTreeSet::new(),
             refusals: Refusals::default(),
         }
     }
 
     fn appetite(&self) -> Appetite {
-        match &self.signed.wanted {
-            Wanted::Signature => Appetite { signatures: true, predicates: BTreeSet::new() },
-            Wanted::Attestations(attestations) => Appetite {
-                signatures: false,
-                predicates: attestations.iter().map(|attestation| attestation.uri.clone()).collect(),
-            },
+        Appetite {
+            signatures: self.question.signed.wanted == Wanted::Signature,
+            predicates: self.question.attestations().iter().map(|wanted| wanted.uri.clone()).collect(),
         }
     }
 
-    fn hear(&mut self, subject: &Subject<'_>, event: &Event, known: &mut Verified) {
+    fn hear(&mut self, index: usize, subject: &Subject, event: &Event, known: &mut Verified) -> Vec<Task> {
         match event {
             Event::Found { declared, .. } if !self.appetite().accepts(declared.as_deref()) => {}
-            Event::Found { signature, .. } => match signature {
-                Ok(signature) => self.check(signature, subject, known),
+            Event::Found { signature, digest, .. } => match signature {
+                Ok(signature) => return self.check(index, signature, *digest, subject, known),
                 Err(refusal) => self.refusals.refused(refusal.clone()),
             },
             Event::Fault(reason, text) => self.refusals.failed(*reason, text),
             Event::Skipped(count) => self.refusals.skipped(*count),
             Event::Unwanted(count) => self.refusals.unwanted(*count),
         }
+        Vec::new()
     }
 
-    fn check(&mut self, signature: &Signature, subject: &Subject<'_>, known: &mut Verified) {
-        let Ok(proof) = &self.proof else { return };
-        let found = proof.check(signature, self.signed, subject, known);
-        match (&self.signed.wanted, found) {
+    fn check(
+        &mut self,
+        index: usize,
+        signature: &Signature,
+        digest: Digest,
+        subject: &Subject,
+        known: &mut Verified,
+    ) -> Vec<Task> {
+        let question = Arc::clone(&self.question);
+        let signed = &question.signed;
+        let facts = match question.proof.check(signature, signed, subject, known) {
+            Ok(facts) => facts,
             // Not an attestation at all, but some signature that lies in the same place.
-            (Wanted::Attestations(_), Err(Refusal::NoStatement)) => {}
-            (_, Err(refusal)) => self.refusals.refused(refusal),
-            (Wanted::Signature, Ok(_)) => self.signed_by_them = true,
-            (Wanted::Attestations(attestations), Ok(predicate_type)) => {
-                for (attestation, satisfied) in attestations.iter().zip(&mut self.satisfied) {
-                    *satisfied |= predicate_type.as_deref() == Some(attestation.uri.as_str());
+            Err(Refusal::NoStatement) if !question.attestations().is_empty() => return Vec::new(),
+            Err(refusal) => {
+                self.refusals.refused(refusal);
+                return Vec::new();
+            }
+        };
+        let Facts { signer, statement, valid_until, .. } = facts;
+        let by = SignedBy { id: signature.id(proof::claim(&signed.wanted)).hex(), signer };
+        if let Found::Signatures(signatures) = &mut self.found {
+            signatures.push(by);
+            self.outlives(valid_until);
+            return Vec::new();
+        }
+        self.refusals.verified();
+        let Some(statement) = statement else { return Vec::new() };
+        self.verified_types.insert(statement.predicate_type.clone());
+        let task = |(at, attestation): (usize, &Attestation)| Task {
+            state: index,
+            index: at,
+            attestation: attestation.clone(),
+            statement: statement.clone(),
+            attested: Attested { by: by.clone(), predicate_type: attestation.predicate_type.clone(), digest },
+            valid_until,
+        };
+        let wanted = question.attestations().iter().enumerate();
+        wanted.filter(|(_, attestation)| attestation.uri == statement.predicate_type).map(task).collect()
+    }
+
+    /// Takes note that something counts until then only.
+    fn outlives(&mut self, valid_until: Option<Timestamp>) {
+        self.valid_until = self.valid_until.into_iter().chain(valid_until).min();
+    }
+
+    pub(crate) fn vouches(&self) -> bool {
+        match &self.found {
+            Found::Signatures(signatures) => !signatures.is_empty(),
+            Found::Attestations(named) => {
+                !named.is_empty() && named.iter().all(|counted| !counted.is_empty())
+            }
+        }
+    }
+
+    /// The first attestation that is asked for and not there, and why a statement of its type was refused.
+    pub(crate) fn missing(&self) -> Option<(&Attestation, Option<&Refused>)> {
+        let Found::Attestations(named) = &self.found else { return None };
+        let index = named.iter().position(Vec::is_empty)?;
+        Some((self.question.attestations().get(index)?, self.errors.get(index).and_then(Option::as_ref)))
+    }
+
+    fn found(&self) -> Match {
+        match &self.found {
+            Found::Signatures(signatures) => Match::Signatures(signatures.clone()),
+            Found::Attestations(named) => {
+                let mut found: BTreeMap<String, Vec<Attested>> = BTreeMap::new();
+                for (wanted, counted) in self.question.attestations().iter().zip(named) {
+                    let attested = counted.iter().map(|counted| counted.attested.clone());
+                    found.entry(wanted.name.clone()).or_default().extend(attested);
                 }
-                self.refusals.verified();
-                self.verified_types.extend(predicate_type);
+                Match::Attestations(found)
             }
         }
     }
 
-    fn vouches(&self) -> bool {
-        match &self.signed.wanted {
-            Wanted::Signature => self.signed_by_them,
-            Wanted::Attestations(_) => {
-                !self.satisfied.is_empty() && self.satisfied.iter().all(|found| *found)
-            }
-        }
+    /// The documents that complied with a rule, by the index of the attestation.
+    fn documents(&self) -> impl Iterator<Item = (usize, Arc<[u8]>)> {
+        let named = match &self.found {
+            Found::Signatures(_) => &[],
+            Found::Attestations(named) => named.as_slice(),
+        };
+        named.iter().enumerate().flat_map(|(index, counted)| {
+            counted.iter().filter_map(move |one| Some((index, Arc::clone(one.document.as_ref()?))))
+        })
     }
-}
 
-/// Where the evidence may be that an authority asks for.
-fn sources(signed: &Signed, subject: &Subject<'_>) -> Vec<Source> {
-    let place = &signed.place;
-    let repository: &Repository = place.repository.as_ref().unwrap_or(subject.image.repository());
-    let tag = |end: &str| format!("{}sha256-{}.{end}", place.tag_prefix, subject.digest.hex());
-    let legacy = match &signed.wanted {
-        Wanted::Signature => Shelf::Signatures(tag("sig")),
-        Wanted::Attestations(_) => Shelf::Attestations(tag("att")),
-    };
-    let bundles = signed.formats.bundle.then_some(Shelf::Referrers);
-    let shelves = bundles.into_iter().chain(signed.formats.legacy.then_some(legacy));
-    shelves.map(|shelf| Source { repository: repository.clone(), shelf }).collect()
+    fn voucher(&self) -> (AuthorityKey, Voucher) {
+        let valid_until = self.valid_until.into_iter().chain(self.question.until).min();
+        let voucher = Voucher { found: self.found(), documents: self.documents().collect(), valid_until };
+        (self.question.key, voucher)
+    }
 }

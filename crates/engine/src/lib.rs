@@ -16,12 +16,18 @@
 //! * At most 64 pieces of evidence of each place are looked at: signatures of at most 1 MiB, eight at a time, and
 //!   attestations of at most 16 MiB, two at a time.
 
+mod cache;
 mod collect;
+mod configs;
 mod credentials;
 mod engine;
+mod evaluation;
+mod flight;
 mod judgement;
+mod metrics;
 mod proof;
 mod refuse;
 
 pub use credentials::{Anonymous, CredentialError, Credentials};
-pub use engine::{Engine, ImageField};
+pub use engine::{Engine, ImageField, ResolveError, Review};
+pub use metrics::{Counter, Metrics};

@@ -5,10 +5,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use jiff::Timestamp;
 use trustwright_policy::{NotReady, Part, Roots, RootsKey, Signatory, Signed, Snapshot, Wanted};
 use trustwright_verify::{
-    Artifact, Claim, Facts, IdentityPattern, PublicKey, Refusal, Request, Requirements, Signature, Signer,
-    Verifier, check, check_attestation,
+    Artifact, Claim, Facts, Refusal, Request, Requirements, Signature, Signer, Verifier, check,
+    check_attestation,
 };
 
 use crate::judgement::Subject;
@@ -16,14 +17,15 @@ use crate::judgement::Subject;
 /// Verifiers that are kept: more than a cluster has trust roots, and they are made anew where that is wrong.
 const MAX_VERIFIERS: usize = 64;
 
-/// What an authority verifies with.
-pub(crate) enum Proof<'s> {
-    /// A key by itself.
-    Key(&'s PublicKey),
-    /// A key, and what a log or a timestamp authority says.
-    Witnessed(&'s PublicKey, Arc<Verifier>),
-    /// Certificates of these.
-    Certificate(&'s [IdentityPattern], Arc<Verifier>),
+/// What an authority verifies with, besides whom it accepts.
+#[derive(Debug, Clone)]
+pub(crate) enum Proof {
+    /// Its key by itself.
+    Key,
+    /// Its key, and what a log or a timestamp authority says.
+    Witnessed(Arc<Verifier>),
+    /// Certificates.
+    Certificate(Arc<Verifier>),
 }
 
 /// What was found of one piece of evidence, by what was asked: several authorities ask the same.
@@ -34,7 +36,22 @@ pub(crate) struct Verified(HashMap<([u8; 32], Requirements, Claim), Result<Facts
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Verifiers(Arc<Mutex<BTreeMap<RootsKey, Arc<Verifier>>>>);
 
-type Found = Result<Arc<Verifier>, NotReady>;
+/// What verifies by certain roots, what is trusted in them, and when time alone takes one of them out of force.
+#[derive(Debug, Clone)]
+struct Trusted {
+    verifier: Arc<Verifier>,
+    key: RootsKey,
+    until: Option<Timestamp>,
+}
+
+type Found = Result<Trusted, NotReady>;
+
+/// What an authority verifies with, what is trusted in that, and when time alone takes it out of force.
+pub(crate) struct Proven {
+    pub(crate) proof: Proof,
+    pub(crate) roots: RootsKey,
+    pub(crate) until: Option<Timestamp>,
+}
 
 /// The verifiers of one request, found once for each set of roots: to take fingerprints is work.
 pub(crate) struct Provers<'s> {
@@ -53,30 +70,37 @@ impl<'s> Provers<'s> {
     }
 
     /// Finds what `signed` verifies with.
-    pub(crate) fn prove(&self, signed: &'s Signed) -> Result<Proof<'s>, Vec<NotReady>> {
+    pub(crate) fn prove(&self, signed: &Signed) -> Result<Proven, Vec<NotReady>> {
         let find = |roots: Roots<'_>| {
             let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
             let known = found.entry(roots.addresses()).or_insert_with(|| self.verifiers.verifier(&roots));
             known.clone().map_err(|problem| vec![problem])
         };
-        let verifier = signed.roots(&self.snapshot.trust)?.map(find).transpose()?;
-        match (&signed.signatory, verifier) {
-            (Signatory::Key(key), None) => Ok(Proof::Key(key)),
-            (Signatory::Key(key), Some(verifier)) => Ok(Proof::Witnessed(key, verifier)),
-            (Signatory::Keyless(identities), Some(verifier)) => Ok(Proof::Certificate(identities, verifier)),
-            // A certificate always rests on a root, so this is only ever reached by a bug; it refuses all the same.
-            (Signatory::Keyless(_), None) => Err(vec![unusable("no trust root")]),
-        }
+        let trusted = signed.roots(&self.snapshot.trust)?.map(find).transpose()?;
+        let Some(Trusted { verifier, key, until }) = trusted else {
+            return match signed.signatory {
+                Signatory::Key(_) => {
+                    Ok(Proven { proof: Proof::Key, roots: RootsKey::default(), until: None })
+                }
+                // A certificate always rests on a root, so this is only ever reached by a bug; it refuses all the same.
+                Signatory::Keyless(_) => Err(vec![unusable("no trust root")]),
+            };
+        };
+        let proof = match signed.signatory {
+            Signatory::Key(_) => Proof::Witnessed(verifier),
+            Signatory::Keyless(_) => Proof::Certificate(verifier),
+        };
+        Ok(Proven { proof, roots: key, until })
     }
 }
 
 impl Verifiers {
     fn verifier(&self, roots: &Roots<'_>) -> Found {
-        let key = roots.key();
+        let (key, until) = (roots.key(), roots.until());
         // What another thread did before it panicked is whole: entries are put in at once.
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(verifier) = known.get(&key) {
-            return Ok(Arc::clone(verifier));
+            return Ok(Trusted { verifier: Arc::clone(verifier), key, until });
         }
         let made = roots.verifier().ok_or_else(|| unusable("nothing of the trust root is in force"))?;
         let verifier = Arc::new(made.map_err(|error| unusable(&error.to_string()))?);
@@ -84,7 +108,7 @@ impl Verifiers {
             known.clear();
         }
         known.insert(key, Arc::clone(&verifier));
-        Ok(verifier)
+        Ok(Trusted { verifier, key, until })
     }
 }
 
@@ -92,36 +116,29 @@ fn unusable(problem: &str) -> NotReady {
     NotReady { part: Part::TrustRoots, field: "spec.authorities".into(), problem: problem.to_owned() }
 }
 
-impl Proof<'_> {
-    /// Verifies `signature`. Returns the predicate type, where it is an attestation.
+impl Proof {
+    /// Verifies `signature`.
     pub(crate) fn check(
         &self,
         signature: &Signature,
         signed: &Signed,
-        subject: &Subject<'_>,
+        subject: &Subject,
         known: &mut Verified,
-    ) -> Result<Option<String>, Refusal> {
-        let claim = match signed.wanted {
-            Wanted::Signature => Claim::Signature,
-            Wanted::Attestations(_) => Claim::Attestation,
-        };
+    ) -> Result<Facts, Refusal> {
+        let claim = claim(&signed.wanted);
         let requirements = signed.requirements;
         let (artifact, now) = (Artifact::Digest(subject.digest), subject.now);
         let request = Request { artifact, claim, requirements, now };
-        let predicate_type =
-            |facts: &Facts| facts.statement.as_ref().map(|statement| statement.predicate_type.clone());
-        match self {
-            Self::Key(key) => {
+        match (self, &signed.signatory) {
+            (Self::Key, Signatory::Key(key)) => {
                 let check = match claim {
                     Claim::Signature => check,
                     Claim::Attestation => check_attestation,
                 };
-                check(signature, &subject.digest, key).map(|facts| predicate_type(&facts))
+                check(signature, &subject.digest, key)
             }
-            Self::Witnessed(key, verifier) => {
-                verifier.verify_key(signature, key, &request).map(|facts| predicate_type(&facts))
-            }
-            Self::Certificate(identities, verifier) => {
+            (Self::Witnessed(verifier), Signatory::Key(key)) => verifier.verify_key(signature, key, &request),
+            (Self::Certificate(verifier), Signatory::Keyless(identities)) => {
                 let asked = (*verifier.fingerprint().as_bytes(), requirements, claim);
                 let facts = known
                     .0
@@ -134,8 +151,18 @@ impl Proof<'_> {
                     // What has no certificate does not verify as one, so this is only ever reached by a bug.
                     Signer::Key(_) => return Err(Refusal::NoCertificate),
                 }
-                Ok(predicate_type(facts))
+                Ok(facts.clone())
             }
+            // A proof is made for its signatory, so this is only ever reached by a bug.
+            (Self::Key | Self::Witnessed(_) | Self::Certificate(_), _) => Err(Refusal::NoCertificate),
         }
+    }
+}
+
+/// As what evidence has to be signed.
+pub(crate) const fn claim(wanted: &Wanted) -> Claim {
+    match wanted {
+        Wanted::Signature => Claim::Signature,
+        Wanted::Attestations(_) => Claim::Attestation,
     }
 }

@@ -3,7 +3,7 @@
 mod explain;
 
 use trustwright_core::{Cause, ImageRef, Reason, Repository};
-use trustwright_policy::{Attestation, Authority, Check, NotReady, Signatory, Signed, Wanted};
+use trustwright_policy::{Authority, Check, NotReady, Signatory, Signed, Wanted};
 use trustwright_verify::Refusal;
 
 use crate::{
@@ -43,6 +43,10 @@ impl Refusals {
         self.fault.get_or_insert_with(|| (reason, text.to_owned()));
     }
 
+    pub(crate) fn has_fault(&self) -> bool {
+        self.fault.is_some()
+    }
+
     pub(crate) fn skipped(&mut self, count: usize) {
         self.skipped += count;
     }
@@ -52,39 +56,47 @@ impl Refusals {
     }
 }
 
-/// Why `authority` does not vouch for the image.
-pub(crate) fn cause(authority: &Authority, evidence: Option<&EvidenceState<'_>>, image: &ImageRef) -> Cause {
+/// Why an authority does not vouch for any image.
+pub(crate) fn cause(authority: &Authority) -> Cause {
     let name = authority.name.as_str();
-    let cause = |reason, text: String, hint: Option<String>| Cause {
-        authority: Some(name.to_owned()),
-        reason,
-        text,
-        hint,
-    };
-    match (&authority.check, evidence) {
-        (Check::Fail(message), _) => {
-            cause(Reason::StaticFail, format!("disallowed by static policy: {message}"), None)
+    match &authority.check {
+        Check::Fail(message) => {
+            of(name, Reason::StaticFail, format!("disallowed by static policy: {message}"), None)
         }
-        (Check::NotReady(problem), _) => cause(
+        Check::NotReady(problem) => of(
+            name,
             Reason::AuthorityNotReady,
             format!("failed to process authority: {name}"),
             Some(format!("authority {name} cannot be used: {problem}")),
         ),
         // A static pass vouches, and whoever wants evidence has looked for it, so this is only ever reached by a bug;
         // it refuses all the same.
-        (Check::Pass, _) | (Check::Signed(_), None) => {
-            cause(Reason::Internal, format!("failed to process authority: {name}"), None)
-        }
-        (Check::Signed(signed), Some(evidence)) => {
-            if let Err(problems) = &evidence.proof {
-                let all: Vec<_> = problems.iter().map(ToString::to_string).collect();
-                let hint = format!("authority {name} cannot be used: {}", all.join("; "));
-                return cause(Reason::TrustRootNotReady, without_roots(name, signed, problems), Some(hint));
-            }
-            let (reason, text) = text(name, evidence, image);
-            cause(reason, text, Some(format!("authority {name}: {}", hint(evidence, image))))
-        }
+        Check::Pass | Check::Signed(_) => broken(name),
     }
+}
+
+/// Why an authority whose trust roots cannot be used vouches for no image.
+pub(crate) fn rootless(name: &str, signed: &Signed, problems: &[NotReady]) -> Cause {
+    let all: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    let hint = format!("authority {name} cannot be used: {}", all.join("; "));
+    of(name, Reason::TrustRootNotReady, without_roots(name, signed, problems), Some(hint))
+}
+
+/// Why an authority does not vouch for the image, by the evidence that was looked at. Unless that `is_over`, there was
+/// no time for more.
+pub(crate) fn unproven(evidence: &EvidenceState, image: &ImageRef, is_over: bool) -> Cause {
+    let name = evidence.question.name.as_str();
+    let (reason, text) = text(name, evidence, image, is_over);
+    of(name, reason, text, Some(format!("authority {name}: {}", hint(evidence, image, is_over))))
+}
+
+/// A bug has kept an authority from answering. It refuses.
+pub(crate) fn broken(name: &str) -> Cause {
+    of(name, Reason::Internal, format!("failed to process authority: {name}"), None)
+}
+
+fn of(name: &str, reason: Reason, text: String, hint: Option<String>) -> Cause {
+    Cause { authority: Some(name.to_owned()), reason, text, hint }
 }
 
 /// The field's words for a trust root that cannot be used.
@@ -108,8 +120,8 @@ fn without_roots(name: &str, signed: &Signed, problems: &[NotReady]) -> String {
 }
 
 /// The reason, and the words of the field for it.
-fn text(name: &str, evidence: &EvidenceState<'_>, image: &ImageRef) -> (Reason, String) {
-    let (signed, refusals) = (evidence.signed, &evidence.refusals);
+fn text(name: &str, evidence: &EvidenceState, image: &ImageRef, is_over: bool) -> (Reason, String) {
+    let (signed, refusals) = (&evidence.question.signed, &evidence.refusals);
     let by = match &signed.signatory {
         Signatory::Key(_) => "key",
         Signatory::Keyless(_) => "keyless",
@@ -117,14 +129,21 @@ fn text(name: &str, evidence: &EvidenceState<'_>, image: &ImageRef) -> (Reason, 
     let failed = |what: &str, cause: &str| {
         format!("{what} {by} validation failed for authority {name} for {}: {cause}", image.name())
     };
-    let (what, missing) = match &signed.wanted {
-        Wanted::Signature => ("signature", None),
-        Wanted::Attestations(attestations) => ("attestation", missing(attestations, &evidence.satisfied)),
+    let what = match &signed.wanted {
+        Wanted::Signature => "signature",
+        Wanted::Attestations(_) => "attestation",
     };
     if let Some((reason, text)) = &refusals.fault {
         return (*reason, failed(what, text));
     }
-    if let Some(attestation) = missing
+    if !is_over {
+        return (Reason::DeadlineExceeded, failed(what, "no answer in time"));
+    }
+    let missing = evidence.missing();
+    if let Some((_, Some((reason, text)))) = missing {
+        return (*reason, text.clone());
+    }
+    if let Some((attestation, None)) = missing
         && (refusals.verified > 0 || refusals.list.is_empty() && refusals.unwanted > 0)
     {
         let types: Vec<_> = evidence.verified_types.iter().map(String::as_str).collect();
@@ -152,10 +171,6 @@ fn text(name: &str, evidence: &EvidenceState<'_>, image: &ImageRef) -> (Reason, 
     }
 }
 
-fn missing<'a>(attestations: &'a [Attestation], satisfied: &[bool]) -> Option<&'a Attestation> {
-    attestations.iter().zip(satisfied).find(|(_, satisfied)| !**satisfied).map(|(attestation, _)| attestation)
-}
-
 impl Refusals {
     fn texts(&self) -> String {
         let mut texts: Vec<String> = Vec::new();
@@ -169,8 +184,8 @@ impl Refusals {
 }
 
 /// What was done, and what remains to do.
-fn hint(evidence: &EvidenceState<'_>, image: &ImageRef) -> String {
-    let (signed, refusals) = (evidence.signed, &evidence.refusals);
+fn hint(evidence: &EvidenceState, image: &ImageRef, is_over: bool) -> String {
+    let (signed, refusals) = (&evidence.question.signed, &evidence.refusals);
     let repository: &Repository = signed.place.repository.as_ref().unwrap_or(image.repository());
     let noun = match signed.wanted {
         Wanted::Signature => "signature(s)",
@@ -178,8 +193,10 @@ fn hint(evidence: &EvidenceState<'_>, image: &ImageRef) -> String {
     };
     let found = match (refusals.list.len(), refusals.verified, &refusals.fault) {
         (0, 0, Some(_)) => None,
+        (0, 0, None) if !is_over => None,
         (0, 0, None) => {
-            let places: Vec<_> = evidence.sources.iter().map(|source| place(source, image)).collect();
+            let places: Vec<_> =
+                evidence.question.sources.iter().map(|source| place(source, image)).collect();
             Some(format!("looked for {} in {repository} and found none", places.join(" and ")))
         }
         (refused, 0, _) => {
@@ -189,12 +206,20 @@ fn hint(evidence: &EvidenceState<'_>, image: &ImageRef) -> String {
             };
             Some(format!("{refused} {noun} found in {repository}, none of them good {whom}"))
         }
-        (refused, verified, _) => Some(format!(
-            "{} {noun} found in {repository}, {verified} of them good, and of another type",
-            refused + verified
-        )),
+        (refused, verified, _) => {
+            let but = if evidence.errors.iter().any(Option::is_some) {
+                "refused by the policy over its statement, or of another type"
+            } else {
+                "of another type"
+            };
+            Some(format!(
+                "{} {noun} found in {repository}, {verified} of them good, and {but}",
+                refused + verified
+            ))
+        }
     };
-    let fault = refusals.fault.as_ref().map(|_| {
+    let is_silent = refusals.fault.is_some() || !is_over;
+    let fault = is_silent.then(|| {
         let digest = image.digest().map_or_else(|| image.name(), |digest| digest.to_string());
         format!("the registry {} has to answer before {digest} can be judged", repository.registry())
     });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use trustwright_core::Repository;
 use trustwright_verify::{IdentityPattern, PublicKey, Requirements};
 
-use crate::{NotReady, Trust};
+use crate::{NotReady, Rule, Trust};
 
 /// Where evidence is looked for (`signatureFormat`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,6 +23,9 @@ pub struct Place {
     pub repository: Option<Repository>,
     /// What stands before the names of legacy tags; mostly nothing.
     pub tag_prefix: String,
+    /// Secrets of the workload's namespace with the credentials for it (`signaturePullSecrets`), by name; the workload's
+    /// own where there is none.
+    pub pull_secrets: Vec<String>,
 }
 
 /// What an authority checks.
@@ -33,7 +36,7 @@ pub enum Check {
     /// Nothing: every image fails, with this message.
     Fail(String),
     /// Somebody has signed the image, or attested to it.
-    Signed(Box<Signed>),
+    Signed(Arc<Signed>),
     /// It cannot check anything.
     NotReady(NotReady),
 }
@@ -53,6 +56,9 @@ pub struct Signed {
     pub requirements: Requirements,
     /// Where what vouches is trusted from.
     pub trust: Trust,
+    /// SHA-256 over all that the authority was compiled from: its part of the spec, its key, and the texts of its
+    /// policies. Authorities of one id ask the same.
+    pub id: [u8; 32],
 }
 
 /// Who must have signed.
@@ -82,11 +88,14 @@ pub struct Attestation {
     pub predicate_type: String,
     /// The predicate type that the statement must have.
     pub uri: String,
+    /// What its statement has to comply with.
+    pub rule: Option<Rule>,
 }
 
 impl Attestation {
-    /// An attestation of this type: a URI, or one of cosign's names for one.
-    pub fn new(name: &str, predicate_type: &str) -> Self {
+    /// An attestation of this type: a URI, or one of cosign's names for one. `rule` is what its statement has to comply
+    /// with.
+    pub fn new(name: &str, predicate_type: &str, rule: Option<Rule>) -> Self {
         let uri = match predicate_type {
             "custom" => "https://cosign.sigstore.dev/attestation/v1",
             "slsaprovenance" | "slsaprovenance02" => "https://slsa.dev/provenance/v0.2",
@@ -98,7 +107,7 @@ impl Attestation {
             "openvex" => "https://openvex.dev/ns",
             other => other,
         };
-        Self { name: name.to_owned(), predicate_type: predicate_type.to_owned(), uri: uri.to_owned() }
+        Self { name: name.to_owned(), predicate_type: predicate_type.to_owned(), uri: uri.to_owned(), rule }
     }
 }
 

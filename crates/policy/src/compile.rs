@@ -7,7 +7,10 @@ use std::fmt;
 use serde_json::Value;
 use trustwright_api::{decode_spec, v1alpha1::ClusterImagePolicySpec};
 
-use crate::{Authority, Check, Glob, Inputs, References, Scope, Workload, references::Reader, resolve};
+use crate::{
+    Authority, Check, Glob, Includes, Inputs, Languages, References, Rule, Scope, Workload,
+    references::Reader, rule,
+};
 
 /// What a failure of the policy does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,7 +35,7 @@ pub enum Images {
 pub enum Part {
     /// A key that cannot be found or read.
     Keys,
-    /// The text of a policy that cannot be found.
+    /// The text of a policy that cannot be found, or that does not compile and stands in another object.
     Policies,
     /// Anything else: what the spec says, or what this version does not do.
     Spec,
@@ -70,6 +73,10 @@ pub struct Policy {
     pub scopes: Vec<Scope>,
     /// Its authorities, of which one has to vouch for the image.
     pub authorities: Vec<Authority>,
+    /// What the result as a whole has to comply with, once an authority vouches for the image.
+    pub rule: Option<Rule>,
+    /// What that rule is given besides what the authorities found.
+    pub includes: Includes,
     /// What keeps the policy as a whole from working. Where there is anything, the policy fails.
     pub problems: Vec<NotReady>,
     /// What its author should know although it works: the field, and what follows.
@@ -87,6 +94,8 @@ impl Policy {
             images: Images::Every,
             scopes: Vec::new(),
             authorities: Vec::new(),
+            rule: None,
+            includes: Includes::default(),
             problems: vec![NotReady { part: Part::Spec, field: "spec".into(), problem: problem.into() }],
             notes: Vec::new(),
             inputs: Inputs::default(),
@@ -114,16 +123,29 @@ impl Policy {
 
 /// Compiles a policy from its object's `spec` as it is stored. One that does not decode is a policy that denies
 /// everything: it may match anything.
-pub fn compile_stored(name: &str, spec: Option<&Value>, references: &dyn References) -> Policy {
+pub fn compile_stored(
+    name: &str,
+    spec: Option<&Value>,
+    references: &dyn References,
+    languages: &dyn Languages,
+) -> Policy {
     match decode_spec(spec) {
-        Ok(spec) => compile(name, &spec, references),
+        Ok(spec) => compile(name, &spec, references, languages),
         Err(error) => Policy::unreadable(name, format!("cannot be decoded: {error}")),
     }
 }
 
 /// Compiles a policy, defaults included. Never fails: what cannot be compiled stays in the policy as a
 /// [`NotReady`].
-pub fn compile(name: &str, spec: &ClusterImagePolicySpec, references: &dyn References) -> Policy {
+///
+/// `languages` compile the texts that the policy has or names, which blocks; whoever compiles often remembers them, see
+/// [`CompiledOnce`](crate::CompiledOnce).
+pub fn compile(
+    name: &str,
+    spec: &ClusterImagePolicySpec,
+    references: &dyn References,
+    languages: &dyn Languages,
+) -> Policy {
     let mut spec = spec.clone();
     trustwright_api::default_cluster_image_policy(&mut spec);
     let reader = Reader::new(references);
@@ -171,25 +193,22 @@ pub fn compile(name: &str, spec: &ClusterImagePolicySpec, references: &dyn Refer
     if spec.authorities.is_empty() {
         problem("spec.authorities".into(), "no authority, so nothing can vouch for an image".into());
     }
-    if let Some(policy) = &spec.policy {
-        let found = resolve::body(policy, &reader);
-        let (part, field, text) = if let Err((field, text)) = found {
-            (Part::Policies, format!("spec.policy{field}"), text)
-        } else {
-            let text = "policies over the whole result are not evaluated by this version";
-            (Part::Spec, "spec.policy".to_owned(), text.to_owned())
-        };
-        problems.push(NotReady { part, field, problem: text });
-    }
+    let rule = spec.policy.as_ref().map(|policy| rule::compile(policy, &reader, languages)).transpose();
+    let rule = rule.unwrap_or_else(|(part, field, problem)| {
+        problems.push(NotReady { part, field: format!("spec.policy{field}"), problem });
+        None
+    });
+    let includes = spec.policy.as_ref().map(Includes::of).unwrap_or_default();
     let authorities = spec
         .authorities
         .iter()
         .enumerate()
-        .map(|(index, authority)| authority::compile(index, authority, &reader))
+        .map(|(index, authority)| authority::compile(index, authority, &reader, languages))
         .collect();
     let notes = spec.authorities.iter().enumerate().filter_map(authority::note).collect();
     let inputs = reader.inputs();
-    Policy { name: name.to_owned(), mode, images, scopes, authorities, problems, notes, inputs }
+    let name = name.to_owned();
+    Policy { name, mode, images, scopes, authorities, rule, includes, problems, notes, inputs }
 }
 
 #[cfg(test)]

@@ -1,7 +1,11 @@
 //! The languages of policies over attestations, and over what a whole policy found. What compiles and runs them is a
 //! port: see [`Languages`].
 
+mod memory;
+
 use std::{fmt, sync::Arc, time::Duration};
+
+pub use memory::CompiledOnce;
 
 /// A language that policies are written in (`policy.type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

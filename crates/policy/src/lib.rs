@@ -13,11 +13,14 @@
 
 mod authority;
 mod compile;
+mod document;
 mod evaluate;
 mod glob;
+mod input;
 mod language;
 mod references;
 mod resolve;
+mod rule;
 mod scope;
 mod snapshot;
 mod state;
@@ -25,11 +28,14 @@ mod trust;
 
 pub use authority::{Attestation, Authority, Check, Formats, Place, Signatory, Signed, Wanted};
 pub use compile::{Images, Mode, NotReady, Part, Policy, compile, compile_stored};
-pub use evaluate::{Outcome, evaluate};
+pub use document::{DocumentError, MAX_STATEMENT, document};
+pub use evaluate::{Outcome, Ruling, evaluate};
 pub use glob::{Glob, InvalidGlob};
-pub use language::{Answer, CompileError, Language, Languages, NoLanguages, Program};
+pub use input::{Attested, Match, SignedBy, input};
+pub use language::{Answer, CompileError, CompiledOnce, Language, Languages, NoLanguages, Program};
 pub use references::{Inputs, NoReferences, Reference, References};
 pub use resolve::{BODY_KEY, BODY_PREFIX, body_name};
+pub use rule::{Includes, Rule};
 pub use scope::{Scope, Workload};
 pub use snapshot::{NoMatch, Settings, Snapshot, select};
 pub use state::{Version, state};

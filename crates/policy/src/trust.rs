@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use jiff::Timestamp;
 use trustwright_api::v1alpha1 as api;
 use trustwright_roots::{DEFAULT_NAME, Root};
 use trustwright_verify::{MaterialError, Requirements, Verifier};
@@ -170,6 +171,15 @@ impl<'r> Roots<'r> {
             let material = root?.trusted.as_ref().ok()?;
             Some(*material.fingerprint().as_bytes())
         })
+    }
+
+    /// When time alone takes the first of them out of force.
+    pub fn until(&self) -> Option<Timestamp> {
+        [self.certificates, self.log, self.timestamps]
+            .into_iter()
+            .flatten()
+            .filter_map(|root| root.until)
+            .min()
     }
 
     /// Makes what is trusted ready, for each purpose from its root. `None` where nothing is in force.

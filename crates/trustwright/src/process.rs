@@ -9,7 +9,7 @@ use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use trustwright_controllers::{CompanionSettings, DependentSettings, ExpiryWarning, Operator, Settings};
 use trustwright_engine::Engine;
-use trustwright_policy::Snapshot;
+use trustwright_policy::{Languages, NoLanguages, Snapshot};
 use trustwright_registry::ClientConfig;
 use trustwright_roots::{DefaultRoot, EMBEDDED_ROOT};
 use trustwright_runtime::{
@@ -60,6 +60,8 @@ struct Process<'a> {
     objects: Objects,
     /// The trust root of policies that name none.
     default_root: Option<DefaultRoot>,
+    /// What compiles and evaluates the texts of policies.
+    languages: Arc<dyn Languages>,
     readiness: Readiness,
     /// What writes to the API server; ends with `stop_writing`.
     writers: JoinSet<()>,
@@ -101,6 +103,7 @@ impl<'a> Process<'a> {
             client,
             objects,
             default_root,
+            languages: Arc::new(NoLanguages),
             readiness: Readiness::new(checks),
             writers: JoinSet::new(),
             stop_writing: CancellationToken::new(),
@@ -197,6 +200,7 @@ impl<'a> Process<'a> {
         let operator = Operator {
             client: self.client.clone(),
             objects: self.objects.clone(),
+            languages: self.languages.clone(),
             settings: Settings {
                 namespace: self.args.namespace.clone(),
                 default_root: self.default_root.clone(),
@@ -251,6 +255,7 @@ impl<'a> Process<'a> {
             client: self.client.clone(),
             objects: self.objects.clone(),
             default_root: self.default_root.clone(),
+            languages: self.languages.clone(),
             clock: clock::now,
         };
         let (count, published) = watch::channel(0);
@@ -311,6 +316,7 @@ impl<'a> Process<'a> {
             denials,
             readiness: self.readiness.clone(),
             namespace: self.args.namespace.as_str().into(),
+            languages: self.languages.clone(),
             clock: clock::now,
         })
     }

@@ -177,6 +177,20 @@ impl Signature {
         matches!(&self.bundle, Some(Ok(bundle)) if bundle.signing_certificate().is_some())
     }
 
+    /// What tells this signature from others in the input of policies, as the Policy Controller does: SHA-256 over the
+    /// signature and its certificate in PEM, each where it is there. Of an attestation the signature does not count.
+    pub fn id(&self, claim: Claim) -> Digest {
+        let signature = match claim {
+            Claim::Signature => self.content.signature(),
+            Claim::Attestation => &[],
+        };
+        let certificate = match &self.bundle {
+            Some(Ok(bundle)) => bundle.signing_certificate().map(|der| pem(der.as_bytes())),
+            Some(Err(_)) | None => None,
+        };
+        crate::artifact::sha256(&[signature, certificate.unwrap_or_default().as_bytes()].concat())
+    }
+
     pub(crate) const fn source(&self) -> Source {
         self.source
     }
@@ -243,6 +257,19 @@ fn check_claim(
         statement,
         valid_until: None,
     })
+}
+
+/// A certificate in PEM (RFC 7468), in lines of 64 characters.
+fn pem(der: &[u8]) -> String {
+    let mut text = "-----BEGIN CERTIFICATE-----\n".to_owned();
+    for (index, letter) in STANDARD.encode(der).chars().enumerate() {
+        if index > 0 && index % 64 == 0 {
+            text.push('\n');
+        }
+        text.push(letter);
+    }
+    text.push_str("\n-----END CERTIFICATE-----\n");
+    text
 }
 
 fn legacy_signature(annotation: &str) -> Result<Vec<u8>, Refusal> {

@@ -6,8 +6,8 @@ use kube::core::admission::AdmissionResponse;
 use serde_json::Value;
 use tokio::time::Instant;
 use trustwright_core::{Decision, Reason, Verdict};
-use trustwright_engine::ImageField;
-use trustwright_policy::Workload;
+use trustwright_engine::{Anonymous, ImageField, Review};
+use trustwright_policy::{Snapshot, Workload};
 
 use crate::{
     App, message,
@@ -63,7 +63,24 @@ async fn judge(
     };
     let fields: Vec<ImageField> = images.into_iter().map(|image| image.field).collect();
     let snapshot = app.snapshot.load_full();
-    app.engine.judge(&snapshot, &workload, &fields, (app.clock)(), deadline).await
+    let object = object(&snapshot, request);
+    let review = Review {
+        workload: &workload,
+        images: &fields,
+        object: object.as_ref(),
+        credentials: &Anonymous,
+        now: (app.clock)(),
+        deadline,
+    };
+    app.engine.judge(&snapshot, &review).await
+}
+
+/// The request's object as a whole, where a policy in force may look at it. What cannot be written as JSON was not read
+/// from any.
+fn object(snapshot: &Snapshot, request: &Request) -> Option<Value> {
+    let is_asked_for = snapshot.policies.values().any(|policy| policy.includes.workload());
+    let object = request.object.as_ref().filter(|_| is_asked_for)?;
+    serde_json::to_value(object).ok()
 }
 
 /// The images of the request's object; the error is fit for a person.

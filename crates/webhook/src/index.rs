@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use kube::core::DynamicObject;
 use serde_json::Value;
-use trustwright_policy::{Policy, References, Settings, Snapshot, Version, compile_stored};
+use trustwright_policy::{
+    CompiledOnce, Languages, Policy, References, Settings, Snapshot, Version, compile_stored,
+};
 
 /// Every `ClusterImagePolicy`, compiled.
 ///
@@ -16,6 +18,8 @@ pub struct Index {
     /// The list being read, between its start and its end.
     incoming: Option<BTreeMap<String, Compiled>>,
     settings: Settings,
+    /// What compiles the texts of policies; an event compiles none that is known.
+    languages: CompiledOnce,
 }
 
 #[derive(Debug, Clone)]
@@ -33,8 +37,9 @@ impl Compiled {
         version: (Option<String>, Option<i64>),
         spec: Option<&Value>,
         references: &dyn References,
+        languages: &dyn Languages,
     ) -> Self {
-        let policy = compile_stored(name, spec, references);
+        let policy = compile_stored(name, spec, references, languages);
         let spec = spec.filter(|_| !policy.inputs.references.is_empty()).cloned().map(Arc::new);
         Self { version, policy: Arc::new(policy), spec }
     }
@@ -53,6 +58,11 @@ impl Compiled {
 }
 
 impl Index {
+    /// An empty one, which compiles the texts of policies with `languages`.
+    pub fn new(languages: Arc<dyn Languages>) -> Self {
+        Self { languages: CompiledOnce::new(languages), ..Self::default() }
+    }
+
     /// A new list begins.
     pub fn begin_list(&mut self) {
         self.incoming = Some(BTreeMap::new());
@@ -70,9 +80,11 @@ impl Index {
         let name = object.metadata.name.clone().unwrap_or_default();
         let version = (object.metadata.uid.clone(), object.metadata.generation);
         let known = self.policies.get(&name).filter(|known| known.version == version && version.1.is_some());
-        let (compiled, is_new) = match known {
-            Some(known) => (known.clone(), false),
-            None => (Compiled::new(&name, version, object.data.get("spec"), references), true),
+        let (compiled, is_new) = if let Some(known) = known {
+            (known.clone(), false)
+        } else {
+            let spec = object.data.get("spec");
+            (Compiled::new(&name, version, spec, references, &self.languages), true)
         };
         self.incoming.as_mut().unwrap_or(&mut self.policies).insert(name, compiled);
         is_new
@@ -84,7 +96,8 @@ impl Index {
         for list in std::iter::once(&mut self.policies).chain(&mut self.incoming) {
             for (name, known) in list.iter_mut() {
                 let Some(spec) = known.spec.clone() else { continue };
-                let compiled = Compiled::new(name, known.version.clone(), Some(&spec), references);
+                let version = known.version.clone();
+                let compiled = Compiled::new(name, version, Some(&spec), references, &self.languages);
                 if compiled.policy.inputs != known.policy.inputs {
                     *known = compiled;
                     changed = true;

@@ -7,6 +7,7 @@ use kube::core::admission::AdmissionResponse;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use trustwright_core::ImageRef;
+use trustwright_engine::Anonymous;
 
 use crate::{
     App,
@@ -79,6 +80,7 @@ async fn pin(app: &App, text: &str, deadline: Instant) -> Result<Option<String>,
     if reference.digest().is_some() {
         return Ok(None);
     }
-    let digest = app.engine.resolve(&reference, deadline).await.map_err(|error| error.to_string())?;
+    let digest = app.engine.resolve(&reference, &Anonymous, deadline).await;
+    let digest = digest.map_err(|error| error.to_string())?;
     Ok(Some(reference.pinned(digest)))
 }

@@ -1,5 +1,7 @@
 //! `/defaulting` and `/validating`: policies and trust roots as they are written.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use kube::core::{
     DynamicObject, GroupVersionKind,
@@ -7,14 +9,16 @@ use kube::core::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::task::JoinSet;
 use trustwright_api::{
     FieldErrors, ValidationSettings, decode_spec, default_cluster_image_policy, default_trust_root,
     v1alpha1::{ClusterImagePolicySpec, TrustRootSpec},
     validate_cluster_image_policy, validate_trust_root,
 };
-use trustwright_policy::{NoReferences, compile};
+use trustwright_policy::{Languages, NoReferences, compile};
 
 use crate::{
+    App,
     mutation::with_patch,
     review::{self, Request},
     trust_root,
@@ -39,8 +43,18 @@ pub(crate) fn default(request: &Request) -> AdmissionResponse {
 
 /// Checks what the schema cannot, with the texts that the field knows.
 ///
-/// What a trust root holds is verified at `now`.
-pub(crate) fn validate(namespace: &str, request: &Request, now: Timestamp) -> AdmissionResponse {
+/// What a trust root holds is verified as of now.
+pub(crate) async fn validate(app: &App, request: &Request) -> AdmissionResponse {
+    let languages = Arc::clone(&app.languages);
+    check(&app.namespace, languages, request, (app.clock)()).await
+}
+
+async fn check(
+    namespace: &str,
+    languages: Arc<dyn Languages>,
+    request: &Request,
+    now: Timestamp,
+) -> AdmissionResponse {
     let response = AdmissionResponse::from(request);
     if is_none_of_ours(request) {
         return response;
@@ -48,18 +62,14 @@ pub(crate) fn validate(namespace: &str, request: &Request, now: Timestamp) -> Ad
     let settings =
         ValidationSettings { system_namespace: Some(namespace.to_owned()), ..ValidationSettings::default() };
     let found = match our_kind(request) {
-        Some("ClusterImagePolicy") => spec(request).map(|spec: ClusterImagePolicySpec| {
-            let errors = validate_cluster_image_policy(&spec, &settings);
-            let policy = compile(&request.name, &spec, &NoReferences);
-            let notes: Vec<String> = policy
-                .not_ready()
-                // What stands in other objects may come after the policy; its status tells.
-                .filter(|problem| !problem.field.ends_with("Ref") && !problem.field.ends_with(".remote"))
-                .map(|problem| format!("{problem}; images that only this could admit are denied"))
-                .chain(policy.notes.iter().cloned())
-                .collect();
-            (errors, notes)
-        }),
+        Some("ClusterImagePolicy") => match spec(request) {
+            Err(error) => Err(error),
+            Ok(spec) => {
+                let spec: ClusterImagePolicySpec = spec;
+                let errors = validate_cluster_image_policy(&spec, &settings);
+                Ok((errors, notes(request.name.clone(), spec, languages).await))
+            }
+        },
         Some("TrustRoot") => spec(request).map(|spec: TrustRootSpec| {
             // A label must not be refused because of what time or a fault did to a repository.
             if keeps_its_spec(request) {
@@ -77,6 +87,25 @@ pub(crate) fn validate(namespace: &str, request: &Request, now: Timestamp) -> Ad
         Err(error) => review::deny(response, &format!("decoding request failed: {error}")),
         Ok((errors, notes)) => answer(response, &errors, notes),
     }
+}
+
+/// What does not keep a policy from being written, and what its author should know.
+async fn notes(name: String, spec: ClusterImagePolicySpec, languages: Arc<dyn Languages>) -> Vec<String> {
+    // Texts are compiled, which blocks.
+    let mut compiling = JoinSet::new();
+    compiling.spawn_blocking(move || compile(&name, &spec, &NoReferences, &*languages));
+    let Some(Ok(policy)) = compiling.join_next().await else {
+        return vec![
+            "spec: compiling the policy broke off; images that only it could admit are denied".into(),
+        ];
+    };
+    policy
+        .not_ready()
+        // What stands in other objects may come after the policy; its status tells.
+        .filter(|problem| !problem.field.ends_with("Ref") && !problem.field.ends_with(".remote"))
+        .map(|problem| format!("{problem}; images that only this could admit are denied"))
+        .chain(policy.notes.iter().cloned())
+        .collect()
 }
 
 fn answer(response: AdmissionResponse, found: &FieldErrors, notes: Vec<String>) -> AdmissionResponse {
@@ -153,7 +182,10 @@ fn group_version_kind(request: &Request) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
+    use trustwright_policy::{Answer, CompileError, Language, Program};
 
     use super::*;
 
@@ -168,8 +200,28 @@ mod tests {
         .unwrap()
     }
 
-    fn validate_now(request: &Request) -> AdmissionResponse {
-        validate("ns", request, "2026-08-22T12:00:00Z".parse().unwrap())
+    /// CUE in which every text compiles that is not called bad.
+    #[derive(Debug)]
+    struct Lenient;
+
+    impl Languages for Lenient {
+        fn compile(&self, _: Language, text: &str) -> Result<Arc<dyn Program>, CompileError> {
+            match text {
+                "bad" => Err(CompileError::Invalid("bad text".into())),
+                "panic" => panic!("a bug"),
+                _ => Ok(Arc::new(Self)),
+            }
+        }
+    }
+
+    impl Program for Lenient {
+        fn evaluate(&self, _: &[u8], _: Duration) -> Answer {
+            Answer::Compliant
+        }
+    }
+
+    async fn validate_now(request: &Request) -> AdmissionResponse {
+        check("ns", Arc::new(Lenient), request, "2026-08-22T12:00:00Z".parse().unwrap()).await
     }
 
     fn defaulted(kind: &str, spec: &Value) -> Value {
@@ -202,14 +254,14 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_bad_policy_is_refused_with_field_and_cause_and_its_neighbour_is_not() {
+    #[tokio::test]
+    async fn a_bad_policy_is_refused_with_field_and_cause_and_its_neighbour_is_not() {
         let policy = |glob: &str| {
             json!({"mode": "enforce", "images": [{"glob": glob}],
                 "authorities": [{"name": "a", "static": {"action": "pass"}}]})
         };
-        assert!(validate_now(&request("ClusterImagePolicy", &policy("ghcr.io/**"))).allowed);
-        let response = validate_now(&request("ClusterImagePolicy", &policy("$FOO*")));
+        assert!(validate_now(&request("ClusterImagePolicy", &policy("ghcr.io/**"))).await.allowed);
+        let response = validate_now(&request("ClusterImagePolicy", &policy("$FOO*"))).await;
         assert!(!response.allowed);
         assert_eq!(
             response.result.message,
@@ -217,28 +269,39 @@ mod tests {
         );
     }
 
-    #[test]
-    fn an_authority_of_a_later_version_is_admitted_with_a_warning_that_says_so() {
-        let attested = json!({"mode": "enforce", "images": [{"glob": "**"}], "authorities": [{"name": "a",
+    #[tokio::test]
+    async fn a_text_that_does_not_compile_is_admitted_with_a_warning_and_one_that_does_without() {
+        let attested = |text: &str| {
+            json!({"mode": "enforce", "images": [{"glob": "**"}], "authorities": [{"name": "a",
             "keyless": {"url": "https://fulcio.sigstore.dev", "identities": [{"issuer": "i", "subject": "s"}]},
             "attestations": [{"name": "b", "predicateType": "https://example.com/v1",
-                "policy": {"type": "cue", "data": "x: 1"}}]}]});
-        let response = validate_now(&request("ClusterImagePolicy", &attested));
-        assert!(response.allowed, "{}", response.result.message);
-        let warnings = response.warnings.unwrap();
-        let start =
-            "spec.authorities[0].attestations[0].policy: policies over attestations are not evaluated";
-        assert!(warnings[0].starts_with(start), "{warnings:?}");
+                "policy": {"type": "cue", "data": text}}]}]})
+        };
+        for (text, warning) in [
+            (
+                "bad",
+                "spec.authorities[0].attestations[0].policy.data: does not compile: bad text; images that",
+            ),
+            ("panic", "spec: compiling the policy broke off"),
+        ] {
+            let response = validate_now(&request("ClusterImagePolicy", &attested(text))).await;
+            assert!(response.allowed, "{}", response.result.message);
+            let warnings = response.warnings.unwrap();
+            assert!(warnings[0].starts_with(warning), "{warnings:?}");
+        }
+        let response = validate_now(&request("ClusterImagePolicy", &attested("good"))).await;
+        assert!(response.allowed && response.warnings.is_none(), "{:?}", response.warnings);
     }
 
-    #[test]
-    fn a_private_certificate_authority_without_its_log_is_admitted_with_a_warning_and_with_it_without() {
+    #[tokio::test]
+    async fn a_private_certificate_authority_without_its_log_is_admitted_with_a_warning_and_with_it_without()
+    {
         let keyless = |ctlog: &Value| {
             json!({"mode": "enforce", "images": [{"glob": "**"}], "authorities": [{"name": "a", "ctlog": ctlog,
                 "keyless": {"url": "https://fulcio.example", "trustRootRef": "private",
                     "identities": [{"issuer": "i", "subject": "s"}]}}]})
         };
-        let response = validate_now(&request("ClusterImagePolicy", &keyless(&json!({}))));
+        let response = validate_now(&request("ClusterImagePolicy", &keyless(&json!({})))).await;
         assert!(response.allowed, "{}", response.result.message);
         let warnings = response.warnings.unwrap();
         assert!(
@@ -247,26 +310,26 @@ mod tests {
             "{warnings:?}"
         );
         let response =
-            validate_now(&request("ClusterImagePolicy", &keyless(&json!({"trustRootRef": "private"}))));
+            validate_now(&request("ClusterImagePolicy", &keyless(&json!({"trustRootRef": "private"})))).await;
         assert!(response.allowed && response.warnings.is_none());
     }
 
-    #[test]
-    fn wrong_types_and_unknown_kinds_are_refused_and_objects_on_their_way_out_pass() {
-        let response = validate_now(&request("ClusterImagePolicy", &json!({"images": 3})));
+    #[tokio::test]
+    async fn wrong_types_and_unknown_kinds_are_refused_and_objects_on_their_way_out_pass() {
+        let response = validate_now(&request("ClusterImagePolicy", &json!({"images": 3}))).await;
         assert!(
             response.result.message.starts_with("decoding request failed: spec: "),
             "{}",
             response.result.message
         );
-        assert!(!validate_now(&request("Secret", &json!({}))).allowed);
+        assert!(!validate_now(&request("Secret", &json!({}))).await.allowed);
         assert!(!default(&request("Secret", &json!({}))).allowed);
         let mut going = request("ClusterImagePolicy", &json!({"images": 3}));
         going.operation = Operation::Update;
         going.object.as_mut().unwrap().metadata.deletion_timestamp =
             serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
-        assert!(validate_now(&going).allowed);
+        assert!(validate_now(&going).await.allowed);
         going.operation = Operation::Create;
-        assert!(!validate_now(&going).allowed);
+        assert!(!validate_now(&going).await.allowed);
     }
 }

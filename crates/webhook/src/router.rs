@@ -19,7 +19,7 @@ use kube::core::admission::AdmissionResponse;
 use tokio::time::Instant;
 use trustwright_core::Reason;
 use trustwright_engine::Engine;
-use trustwright_policy::Snapshot;
+use trustwright_policy::{Languages, Snapshot};
 use trustwright_runtime::probes::Readiness;
 
 use crate::{
@@ -58,6 +58,8 @@ pub struct App {
     pub readiness: Readiness,
     /// The namespace that we run in, where the policies' Secrets have to be.
     pub namespace: Arc<str>,
+    /// What compiles the texts of policies as they are written.
+    pub languages: Arc<dyn Languages>,
     /// The time.
     pub clock: fn() -> Timestamp,
 }
@@ -159,7 +161,7 @@ impl Endpoint {
             Self::Validations => admission::validate(app, request, deadline).await,
             Self::Mutations => mutation::mutate(app, request, deadline).await,
             Self::Defaulting => objects::default(request),
-            Self::Validating => objects::validate(&app.namespace, request, (app.clock)()),
+            Self::Validating => objects::validate(app, request).await,
             #[cfg(test)]
             Self::Faulty => {
                 assert_ne!(request.name, "bug", "a bug");

@@ -11,7 +11,7 @@ use kube::{
     runtime::{WatchStreamExt as _, watcher},
 };
 use tokio::{sync::watch, task::JoinSet, time::Instant};
-use trustwright_policy::{References, Snapshot};
+use trustwright_policy::{Languages, References, Snapshot};
 use trustwright_roots::DefaultRoot;
 use trustwright_runtime::objects::Objects;
 
@@ -44,6 +44,8 @@ pub struct Sources {
     pub objects: Objects,
     /// The trust root of policies that name none; `None` where it is disabled.
     pub default_root: Option<DefaultRoot>,
+    /// What compiles the texts of policies.
+    pub languages: Arc<dyn Languages>,
     /// The time.
     pub clock: fn() -> Timestamp,
 }
@@ -60,8 +62,8 @@ pub async fn watch(
     loaded: watch::Sender<Loaded>,
     count: watch::Sender<u64>,
 ) {
-    let Sources { client, objects, default_root, clock } = sources;
-    let policies = Policies { index: Index::default(), objects: objects.clone() };
+    let Sources { client, objects, default_root, languages, clock } = sources;
+    let policies = Policies { index: Index::new(languages), objects: objects.clone() };
     let mut policies = Watched::new("ClusterImagePolicies", policies);
     let mut roots = Watched::new("TrustRoots", TrustIndex::new(default_root));
     let mut policy_events = pin!(events(client.clone(), "ClusterImagePolicy", "clusterimagepolicies"));

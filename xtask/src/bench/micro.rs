@@ -12,7 +12,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, SigningKey as _};
 use serde_json::json;
 use trustwright_core::Digest;
-use trustwright_policy::{NoReferences, Snapshot, Workload, compile, select};
+use trustwright_policy::{NoLanguages, NoReferences, Snapshot, Workload, compile, select};
 use trustwright_verify::{Evidence, PublicKey, check};
 
 /// How long each step is repeated.
@@ -43,7 +43,7 @@ fn selection(policies: usize) -> Result<()> {
             "images": [{"glob": format!("registry.invalid/team-{index}/**")}],
             "authorities": [{"static": {"action": "pass"}}],
         }))?;
-        let policy = compile(&name, &spec, &NoReferences);
+        let policy = compile(&name, &spec, &NoReferences, &NoLanguages);
         snapshot.policies.insert(name, Arc::new(policy));
     }
     let workload = Workload { group: "", version: "v1", resource: "pods", labels: &BTreeMap::new() };

@@ -1,5 +1,5 @@
 use serde_json::{Value, json};
-use trustwright_policy::NoReferences;
+use trustwright_policy::{NoLanguages, NoReferences};
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn good() -> Value {
 }
 
 fn decided(object: &DynamicObject, reach: Reach, now: Timestamp) -> Decision {
-    let policy = compile_stored("p", object.data.get("spec"), &NoReferences);
+    let policy = compile_stored("p", object.data.get("spec"), &NoReferences, &NoLanguages);
     decide(object, &Observed { policy, trust: Vec::new(), reach, patience: ON_ITS_WAY }, &|_| true, now)
 }
 
@@ -105,7 +105,7 @@ fn what_another_object_may_cure_is_not_stalled() {
     assert_eq!((decision.events.len(), decision.events[0].warning), (1, true));
 
     let object = policy(&good(), &json!({}));
-    let compiled = compile_stored("p", object.data.get("spec"), &NoReferences);
+    let compiled = compile_stored("p", object.data.get("spec"), &NoReferences, &NoLanguages);
     let trust = vec!["there is no TrustRoot \"r\"".to_owned()];
     let observed = Observed { policy: compiled, trust, reach: Reach::InForce, patience: ON_ITS_WAY };
     let status = decide(&object, &observed, &|_| false, NOW).status.unwrap();

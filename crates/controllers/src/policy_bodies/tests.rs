@@ -1,7 +1,7 @@
 use serde_json::json;
 use trustwright_api::v1alpha1::RemotePolicy;
 use trustwright_mirror::{MirrorConfig, Outcome};
-use trustwright_policy::{NoReferences, compile_stored};
+use trustwright_policy::{NoLanguages, NoReferences, compile_stored};
 use trustwright_testkit::http::{Fault, HttpServer};
 use trustwright_trust::tuf::Archive;
 
@@ -86,7 +86,7 @@ fn every_remote_of_a_spec_is_wanted_under_the_field_that_says_it_is_missing() {
     bodies.table().want("p", found.values().cloned().collect(), now);
     bodies.table().look(now, 2, |_| false);
     bodies.table().done(&found[part], Some("it is away".to_owned()), now);
-    let mut policy = compile_stored("p", Some(&spec), &NoReferences);
+    let mut policy = compile_stored("p", Some(&spec), &NoReferences, &NoLanguages);
     // One of them may be on its way.
     assert_eq!(bodies.explain(&mut policy, &found, now), Some(ON_ITS_WAY));
     assert_eq!(bodies.explain(&mut policy, &found, now + ON_ITS_WAY), None);

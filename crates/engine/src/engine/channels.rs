@@ -13,10 +13,13 @@ use tokio::{
     task::yield_now,
     time::{Instant, sleep_until},
 };
-use trustwright_registry::Client;
+use trustwright_registry::{Client, Credential};
 
 use crate::{
+    CredentialError,
     collect::{self, Event, Lookup, Source},
+    evaluation::Evaluator,
+    flight::{Flight, Progress},
     judgement::{Judgement, Subject},
     proof::Verified,
 };
@@ -27,59 +30,102 @@ struct Channel<'a> {
     events: Fuse<BoxStream<'a, Event>>,
 }
 
+/// What it takes to look for evidence.
+pub(crate) struct Search {
+    pub(crate) registry: Client,
+    pub(crate) evaluator: Evaluator,
+    pub(crate) subject: Subject,
+    /// What to show to the registry of each place, or why nobody knows.
+    pub(crate) sources: Vec<(Source, Result<Credential, CredentialError>)>,
+    /// When legacy tags are read beside bundles that have not been read yet.
+    pub(crate) patience: Instant,
+    /// Until when registries may be asked, and texts be evaluated.
+    pub(crate) deadline: Instant,
+}
+
 /// Looks for evidence, bundles before legacy tags, until every policy is settled or nothing is left to look at. Where
 /// the bundles take half of the time, legacy tags are read beside them, so that one kind of request that hangs hides
 /// nothing of the other kind.
-pub(super) async fn consult(
-    registry: &Client,
-    judgements: &mut [Judgement<'_>],
-    subject: &Subject<'_>,
-    deadline: Instant,
-) {
-    let mut sources: Vec<Source> = Vec::new();
-    for source in judgements.iter().flat_map(Judgement::sources) {
-        if !sources.contains(source) {
-            sources.push(source.clone());
-        }
-    }
+pub(crate) async fn consult(search: &Search, flight: &Flight) {
+    let Search { registry, evaluator, subject, sources, patience, deadline } = search;
     let mut channels: Vec<_> = sources
         .iter()
-        .map(|source| {
+        .map(|(source, credential)| {
             let mut appetite = collect::Appetite::default();
-            for judgement in judgements.iter() {
-                appetite.extend(&judgement.appetite(source));
-            }
-            let lookup = Lookup { registry, source, digest: subject.digest, appetite, deadline };
+            with(flight, |judgements| {
+                for judgement in judgements.iter() {
+                    appetite.extend(&judgement.appetite(source));
+                }
+            });
+            let (digest, deadline) = (subject.digest, *deadline);
+            let lookup = Lookup { registry, source, credential, digest, appetite, deadline };
             Channel { source, events: collect::evidence(lookup).boxed().fuse() }
         })
         .collect();
-    let start = Instant::now();
-    let patience = start + deadline.saturating_duration_since(start) / 2;
     loop {
-        let (asked, waits) = turn(&channels, judgements, Instant::now() >= patience);
+        let is_late = Instant::now() >= *patience;
+        let (asked, waits) =
+            with(flight, |judgements| turn(&channels, judgements, is_late)).unwrap_or_default();
         if !asked.contains(&true) {
             return;
         }
         let event = tokio::select! {
             biased;
             event = next(&mut channels, &asked) => event,
-            () = sleep_until(patience), if waits => None,
+            () = sleep_until(*patience), if waits => None,
         };
         if let Some((index, event)) = event
-            && let Some(source) = sources.get(index)
+            && let Some((source, _)) = sources.get(index)
         {
-            let mut known = Verified::default();
-            for judgement in judgements.iter_mut() {
-                judgement.hear(source, subject, &event, &mut known);
-            }
+            hear(flight, evaluator, subject, source, &event, *deadline).await;
             // Checking signatures is work, and other images want their turn.
             yield_now().await;
         }
     }
 }
 
+/// Has every policy take in what was found, and evaluates what they ask of it.
+async fn hear(
+    flight: &Flight,
+    evaluator: &Evaluator,
+    subject: &Subject,
+    source: &Source,
+    event: &Event,
+    deadline: Instant,
+) {
+    let mut known = Verified::default();
+    let tasks = with(flight, |judgements| {
+        let each = |(index, judgement): (usize, &mut Judgement)| {
+            let tasks = judgement.hear(source, subject, event, &mut known);
+            tasks.into_iter().map(move |task| (index, task)).collect::<Vec<_>>()
+        };
+        judgements.iter_mut().enumerate().flat_map(each).collect::<Vec<_>>()
+    });
+    for (index, task) in tasks.unwrap_or_default() {
+        let is_settled =
+            |judgements: &mut [Judgement]| judgements.get(index).is_none_or(Judgement::is_settled);
+        if with(flight, is_settled).unwrap_or(true) {
+            continue;
+        }
+        let evaluated = evaluator.attestation(&task.attestation, task.statement.clone(), deadline).await;
+        with(flight, |judgements| {
+            if let Some(judgement) = judgements.get_mut(index) {
+                judgement.accept(task, evaluated);
+            }
+        });
+    }
+}
+
+/// Looks at what is known so far; `None` where the flight is over.
+fn with<T>(flight: &Flight, look: impl FnOnce(&mut [Judgement]) -> T) -> Option<T> {
+    match &mut *flight.progress() {
+        Progress::Looking(judgements) => Some(look(judgements)),
+        Progress::Over { .. } => None,
+    }
+}
+
 /// Which channels are read now, and whether others wait for that.
-fn turn(channels: &[Channel<'_>], judgements: &[Judgement<'_>], is_late: bool) -> (Vec<bool>, bool) {
+fn turn(channels: &[Channel<'_>], judgements: &[Judgement], is_late: bool) -> (Vec<bool>, bool) {
     let is_wanted = |channel: &Channel<'_>| {
         !channel.events.is_done() && judgements.iter().any(|judgement| judgement.wants(channel.source))
     };

@@ -23,8 +23,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::{net::TcpListener, task::JoinHandle};
 use trustwright_core::Digest;
 
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const IN_TOTO: &str = "application/vnd.in-toto+json";
 /// The image that every fake registry has.
@@ -143,7 +143,7 @@ impl Fake {
     }
 
     /// The descriptor of a manifest that is there from now on.
-    fn put_manifest(&self, manifest: &Value) -> Value {
+    pub(crate) fn put_manifest(&self, manifest: &Value) -> Value {
         let bytes = manifest.to_string().into_bytes();
         let digest = digest_of(&bytes).to_string();
         let size = bytes.len();
@@ -151,7 +151,7 @@ impl Fake {
         json!({"mediaType": MANIFEST, "digest": digest, "size": size})
     }
 
-    fn put_blob(&self, media_type: &str, bytes: &[u8]) -> Value {
+    pub(crate) fn put_blob(&self, media_type: &str, bytes: &[u8]) -> Value {
         let digest = digest_of(bytes).to_string();
         self.put(format!("blobs/{digest}"), "application/octet-stream", bytes.to_vec());
         json!({"mediaType": media_type, "digest": digest, "size": bytes.len()})

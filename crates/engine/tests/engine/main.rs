@@ -8,10 +8,12 @@ mod fake;
 mod faults;
 mod keyless;
 mod keys;
+mod languages;
 mod limits;
 mod policies;
 mod private;
 mod requests;
+mod rules;
 mod witnesses;
 
 use std::{collections::BTreeMap, fmt::Display, sync::Arc, time::Duration};
@@ -20,9 +22,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use trustwright_core::{Cause, Finding, Reason, Verdict};
-use trustwright_engine::{Engine, ImageField};
+use trustwright_engine::{Anonymous, Credentials, Engine, ImageField, Review};
 use trustwright_policy::{NoReferences, Snapshot, Workload, compile};
 use trustwright_registry::{Client, ClientConfig, Operation, Proxies, Retries};
+
+use languages::Scripts;
 
 /// Long enough never to matter.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -31,6 +35,20 @@ const PATIENCE: Duration = Duration::from_mins(1);
 struct Subject {
     engine: Engine,
     client: Client,
+}
+
+/// What else a verdict may depend on.
+struct Circumstances<'a> {
+    object: Option<&'a Value>,
+    credentials: &'a dyn Credentials,
+    now: Timestamp,
+    patience: Duration,
+}
+
+impl Default for Circumstances<'_> {
+    fn default() -> Self {
+        Self { object: None, credentials: &Anonymous, now: Timestamp::now(), patience: PATIENCE }
+    }
 }
 
 impl Subject {
@@ -47,7 +65,7 @@ impl Subject {
             ..ClientConfig::default()
         };
         let client = Client::new(&config).unwrap();
-        Self { engine: Engine::new(client.clone()), client }
+        Self { engine: Engine::forgetful(client.clone()), client }
     }
 
     async fn judge(&self, snapshot: &Snapshot, image: impl Display) -> Verdict {
@@ -65,6 +83,16 @@ impl Subject {
         now: Timestamp,
         patience: Duration,
     ) -> Verdict {
+        self.judge_in(snapshot, images, Circumstances { now, patience, ..Circumstances::default() }).await
+    }
+
+    async fn judge_in(
+        &self,
+        snapshot: &Snapshot,
+        images: &[String],
+        circumstances: Circumstances<'_>,
+    ) -> Verdict {
+        let Circumstances { object, credentials, now, patience } = circumstances;
         let labels = BTreeMap::new();
         let pod = Workload { group: "", version: "v1", resource: "pods", labels: &labels };
         let field = |(index, image): (usize, &String)| ImageField {
@@ -72,7 +100,9 @@ impl Subject {
             image: image.clone(),
         };
         let fields: Vec<_> = images.iter().enumerate().map(field).collect();
-        self.engine.judge(snapshot, &pod, &fields, now, Instant::now() + patience).await
+        let deadline = Instant::now() + patience;
+        let review = Review { workload: &pod, images: &fields, object, credentials, now, deadline };
+        self.engine.judge(snapshot, &review).await
     }
 
     /// How many HTTP requests were made so far.
@@ -92,7 +122,10 @@ impl Subject {
 fn snapshot<const N: usize>(policies: [(&str, Value); N]) -> Snapshot {
     let policies = policies.into_iter().map(|(name, mut spec)| {
         spec["images"] = spec.get("images").cloned().unwrap_or(json!([{"glob": "**"}]));
-        (name.to_owned(), Arc::new(compile(name, &serde_json::from_value(spec).unwrap(), &NoReferences)))
+        (
+            name.to_owned(),
+            Arc::new(compile(name, &serde_json::from_value(spec).unwrap(), &NoReferences, &Scripts)),
+        )
     });
     Snapshot { policies: policies.collect(), ..Snapshot::default() }
 }

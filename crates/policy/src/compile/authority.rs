@@ -2,24 +2,32 @@
 
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
 use trustwright_api::{syntax::regexp, v1alpha1 as api};
 use trustwright_roots::DEFAULT_NAME;
 use trustwright_verify::{HashAlgorithm, IdentityPattern, PublicKey, TextPattern};
 
 use super::{NotReady, Part};
 use crate::{
-    Attestation, Authority, Check, Formats, Place, Signatory, Signed, Trust, Wanted, references::Reader,
-    resolve,
+    Attestation, Authority, Check, Formats, Languages, Place, Signatory, Signed, Trust, Wanted,
+    references::Reader, resolve, rule,
 };
 
 /// Compiles an authority. Never fails: what cannot be used stays, as [`Check::NotReady`].
-pub(super) fn compile(index: usize, authority: &api::Authority, reader: &Reader<'_>) -> Authority {
+pub(super) fn compile(
+    index: usize,
+    authority: &api::Authority,
+    reader: &Reader<'_>,
+    languages: &dyn Languages,
+) -> Authority {
     let path = path(index);
     let trust = Trust::of(&path, authority);
     let trust_roots = trust.names().into_iter().map(str::to_owned).collect();
-    let check = check(&path, authority, trust, reader).unwrap_or_else(|Unusable { part, field, problem }| {
-        Check::NotReady(NotReady { part, field: format!("{path}{field}"), problem })
-    });
+    let check = check(&path, authority, trust, reader, languages).unwrap_or_else(
+        |Unusable { part, field, problem }| {
+            Check::NotReady(NotReady { part, field: format!("{path}{field}"), problem })
+        },
+    );
     Authority { name: authority.name.clone(), check, trust_roots }
 }
 
@@ -69,6 +77,7 @@ fn check(
     authority: &api::Authority,
     trust: Trust,
     reader: &Reader<'_>,
+    languages: &dyn Languages,
 ) -> Result<Check, Unusable> {
     let signatory = match (&authority.static_, &authority.key, &authority.keyless) {
         (Some(fixed), None, None) => return fixed_outcome(fixed),
@@ -82,11 +91,29 @@ fn check(
             return Err(Unusable::spec("", problem));
         }
     };
-    let wanted = wanted(&authority.attestations, reader)?;
+    let wanted = wanted(&authority.attestations, reader, languages)?;
     let place = place(&authority.source)?;
     let formats = formats(&authority.signature_format)?;
     let requirements = trust.requirements(authority);
-    Ok(Check::Signed(Box::new(Signed { signatory, wanted, formats, place, requirements, trust })))
+    let id = id(authority, &signatory, &wanted)?;
+    Ok(Check::Signed(Arc::new(Signed { signatory, wanted, formats, place, requirements, trust, id })))
+}
+
+/// See [`Signed::id`].
+fn id(authority: &api::Authority, signatory: &Signatory, wanted: &Wanted) -> Result<[u8; 32], Unusable> {
+    let spec = serde_json::to_vec(authority).map_err(|error| Unusable::spec("", error.to_string()))?;
+    let mut hash = Sha256::new();
+    hash.update((spec.len() as u64).to_be_bytes());
+    hash.update(&spec);
+    if let Signatory::Key(key) = signatory {
+        hash.update(key.fingerprint().as_bytes());
+    }
+    if let Wanted::Attestations(attestations) = wanted {
+        for rule in attestations.iter().filter_map(|attestation| attestation.rule.as_ref()) {
+            hash.update(rule.text);
+        }
+    }
+    Ok(hash.finalize().into())
 }
 
 fn fixed_outcome(fixed: &api::StaticRef) -> Result<Check, Unusable> {
@@ -132,7 +159,12 @@ fn identities(keyless: &api::KeylessRef, reader: &Reader<'_>) -> Result<Vec<Iden
     keyless.identities.iter().enumerate().map(pattern).collect()
 }
 
-fn wanted(attestations: &[api::Attestation], reader: &Reader<'_>) -> Result<Wanted, Unusable> {
+fn wanted(
+    attestations: &[api::Attestation],
+    reader: &Reader<'_>,
+    languages: &dyn Languages,
+) -> Result<Wanted, Unusable> {
+    // First whatever is missing: it may come without the spec being changed.
     for (index, attestation) in attestations.iter().enumerate() {
         if let Some(policy) = &attestation.policy {
             resolve::body(policy, reader).map_err(|(field, problem)| {
@@ -140,18 +172,21 @@ fn wanted(attestations: &[api::Attestation], reader: &Reader<'_>) -> Result<Want
             })?;
         }
     }
-    if let Some(index) = attestations.iter().position(|attestation| attestation.policy.is_some()) {
-        let problem = "policies over attestations are not evaluated by this version";
-        return Err(Unusable::spec(format!(".attestations[{index}].policy"), problem));
-    }
-    if let Some(index) = attestations.iter().position(|attestation| attestation.predicate_type.is_empty()) {
-        return Err(Unusable::spec(format!(".attestations[{index}].predicateType"), "missing"));
-    }
-    if attestations.is_empty() {
-        return Ok(Wanted::Signature);
-    }
-    let compiled = attestations.iter().map(|one| Attestation::new(&one.name, &one.predicate_type));
-    Ok(Wanted::Attestations(compiled.collect()))
+    let compile = |(index, attestation): (usize, &api::Attestation)| {
+        let path = format!(".attestations[{index}]");
+        let rule = attestation.policy.as_ref().map(|policy| {
+            rule::compile(policy, reader, languages).map_err(|(part, field, problem)| {
+                Unusable::new(part, format!("{path}.policy{field}"), problem)
+            })
+        });
+        let rule = rule.transpose()?;
+        if attestation.predicate_type.is_empty() {
+            return Err(Unusable::spec(format!("{path}.predicateType"), "missing"));
+        }
+        Ok(Attestation::new(&attestation.name, &attestation.predicate_type, rule))
+    };
+    let compiled: Vec<_> = attestations.iter().enumerate().map(compile).collect::<Result<_, _>>()?;
+    Ok(if compiled.is_empty() { Wanted::Signature } else { Wanted::Attestations(compiled) })
 }
 
 fn place(sources: &[api::Source]) -> Result<Place, Unusable> {
@@ -172,7 +207,8 @@ fn place(sources: &[api::Source]) -> Result<Place, Unusable> {
         }
         oci => Some(oci.parse().map_err(|_| unusable(format!("{oci:?} is no repository")))?),
     };
-    Ok(Place { repository, tag_prefix: source.tag_prefix.clone().unwrap_or_default() })
+    let tag_prefix = source.tag_prefix.clone().unwrap_or_default();
+    Ok(Place { repository, tag_prefix, pull_secrets: Vec::new() })
 }
 
 fn public_key(key: &api::KeyRef, reader: &Reader<'_>) -> Result<PublicKey, Unusable> {

@@ -4,9 +4,34 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde_json::{Value, json};
 
 use super::*;
+use std::{sync::Arc, time::Duration};
+
 use trustwright_verify::Requirements;
 
-use crate::{Attestation, Formats, NoReferences, Place, Signatory, Signed, Wanted};
+use crate::{
+    Answer, Attestation, CompileError, Formats, Language, NoReferences, Place, Program, Signatory, Signed,
+    Wanted,
+};
+
+/// CUE in which every text complies that is not called bad, and no other language.
+#[derive(Debug)]
+struct Lenient;
+
+impl Languages for Lenient {
+    fn compile(&self, language: Language, text: &str) -> Result<Arc<dyn Program>, CompileError> {
+        match (language, text) {
+            (Language::Rego | Language::Cel, _) => Err(CompileError::Unavailable("only CUE".into())),
+            (Language::Cue, "bad") => Err(CompileError::Invalid("bad text".into())),
+            (Language::Cue, _) => Ok(Arc::new(Self)),
+        }
+    }
+}
+
+impl Program for Lenient {
+    fn evaluate(&self, _: &[u8], _: Duration) -> Answer {
+        Answer::Compliant
+    }
+}
 
 fn pem() -> String {
     KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap().public_key_pem()
@@ -18,7 +43,7 @@ fn spec(change: impl FnOnce(&mut Value)) -> Policy {
         "authorities": [{"key": {"data": pem()}}],
     });
     change(&mut spec);
-    compile("p", &serde_json::from_value(spec).unwrap(), &NoReferences)
+    compile("p", &serde_json::from_value(spec).unwrap(), &NoReferences, &Lenient)
 }
 
 fn signed(policy: &Policy) -> &Signed {
@@ -86,8 +111,8 @@ fn an_authority_that_cannot_be_used_names_the_field_and_leaves_the_others_alone(
         (json!({"key": {"kms": "awskms:///x"}}), ".key.kms"),
         (
             json!({"key": {"data": pem()}, "attestations": [{"name": "a", "predicateType": "spdx"},
-                {"name": "b", "predicateType": "vuln", "policy": {"type": "cue", "data": "x: 1"}}]}),
-            ".attestations[1].policy",
+                {"name": "b", "predicateType": "vuln", "policy": {"type": "cue", "data": "bad"}}]}),
+            ".attestations[1].policy.data",
         ),
         (
             json!({"key": {"data": pem()}, "attestations": [{"name": "a", "predicateType": ""}]}),
@@ -153,8 +178,11 @@ fn evidence_is_looked_for_where_and_as_what_the_authority_says() {
         ]);
     });
     let Signed { place, wanted, .. } = signed(&policy);
-    let expected =
-        Place { repository: Some("ghcr.io/example/signatures".parse().unwrap()), tag_prefix: "x-".into() };
+    let expected = Place {
+        repository: Some("ghcr.io/example/signatures".parse().unwrap()),
+        tag_prefix: "x-".into(),
+        pull_secrets: Vec::new(),
+    };
     assert_eq!(*place, expected);
     let Wanted::Attestations(attestations) = wanted else { panic!("{wanted:?}") };
     let uris: Vec<_> = attestations.iter().map(|one| (one.name.as_str(), one.uri.as_str())).collect();
@@ -177,6 +205,112 @@ fn predicate_types_have_the_names_that_cosign_gives_them() {
         ("openvex", "https://openvex.dev/ns"),
         ("SPDX", "SPDX"),
     ] {
-        assert_eq!(Attestation::new("a", name).uri, uri);
+        assert_eq!(Attestation::new("a", name, None).uri, uri);
     }
+}
+
+#[test]
+fn a_text_that_cannot_be_used_is_told_where_it_stands() {
+    let body = |text: &str| BTreeMap::from([("policy".to_owned(), text.to_owned())]);
+    let config_map = |name: &str| matches!(name, "good" | "bad").then(|| body(name));
+    let references = (|_: &str| None, config_map);
+    let inline = |kind: &str, text: &str| json!({"type": kind, "data": text});
+    let named = |name: &str| json!({"type": "cue", "configMapRef": {"name": name, "key": "policy"}});
+    for (policy, part, field, problem) in [
+        (inline("cue", "bad"), Part::Spec, ".data", "does not compile: bad text"),
+        (inline("rego", "x"), Part::Spec, ".type", "only CUE"),
+        (inline("CUE", "x"), Part::Spec, ".type", "sorry Type CUE is not supported yet"),
+        (named("bad"), Part::Policies, ".configMapRef", "does not compile: bad text"),
+        (named("none"), Part::Policies, ".configMapRef", "configmap \"none\" not found"),
+    ] {
+        let attestation = json!([{"name": "a", "predicateType": "spdx", "policy": policy}]);
+        for (spec, path) in [
+            (json!({"policy": policy, "authorities": [{"key": {"data": pem()}}]}), "spec.policy"),
+            (
+                json!({"authorities": [{"key": {"data": pem()}, "attestations": attestation}]}),
+                "spec.authorities[0].attestations[0].policy",
+            ),
+        ] {
+            let mut spec: ClusterImagePolicySpec = serde_json::from_value(spec).unwrap();
+            spec.images = vec![trustwright_api::v1alpha1::ImagePattern { glob: "**".into() }];
+            let compiled = compile("p", &spec, &references, &Lenient);
+            let found: Vec<_> = compiled.not_ready().cloned().collect();
+            let expected = NotReady { part, field: format!("{path}{field}"), problem: problem.to_owned() };
+            assert_eq!(found, [expected]);
+            assert!(compiled.rule.is_none());
+        }
+    }
+    // The neighbours that are fine.
+    for policy in [inline("cue", "good"), named("good")] {
+        let compiled = spec_with(&policy, &references);
+        assert_eq!(compiled.not_ready().count(), 0, "{policy}");
+        assert!(compiled.rule.is_some());
+        let Wanted::Attestations(attestations) = &signed(&compiled).wanted else { panic!() };
+        assert!(attestations[0].rule.is_some());
+    }
+}
+
+fn spec_with(policy: &Value, references: &dyn References) -> Policy {
+    let attestation = json!([{"name": "a", "predicateType": "spdx", "policy": policy}]);
+    let spec = json!({
+        "images": [{"glob": "**"}], "policy": policy,
+        "authorities": [{"key": {"data": pem()}, "attestations": attestation}],
+    });
+    compile("p", &serde_json::from_value(spec).unwrap(), references, &Lenient)
+}
+
+#[test]
+fn a_rule_is_given_what_its_policy_asks_for() {
+    let includes = |fields: Value| {
+        let mut policy = json!({"type": "cue", "data": "x"});
+        policy.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        spec(|spec| spec["policy"] = policy.clone()).includes
+    };
+    assert_eq!(includes(json!({})), Includes::default());
+    assert_eq!(includes(json!({"includeSpec": false})), Includes::default());
+    for (field, expected) in [
+        ("fetchConfigFile", Includes { config: true, ..Includes::default() }),
+        ("includeSpec", Includes { spec: true, ..Includes::default() }),
+        ("includeObjectMeta", Includes { metadata: true, ..Includes::default() }),
+        ("includeTypeMeta", Includes { type_meta: true, ..Includes::default() }),
+    ] {
+        assert_eq!(includes(json!({field: true})), expected, "{field}");
+    }
+}
+
+#[test]
+fn authorities_that_ask_something_else_have_another_id() {
+    let text = |text: &str| BTreeMap::from([("policy".to_owned(), text.to_owned())]);
+    let key = pem();
+    let id = |authority: &Value, key: &str, body: &str| {
+        let secret = |_: &str| Some(BTreeMap::from([("key".to_owned(), key.as_bytes().to_vec())]));
+        let references = (secret, |_: &str| Some(text(body)));
+        let spec = json!({"images": [{"glob": "**"}], "authorities": [authority]});
+        let policy = compile("p", &serde_json::from_value(spec).unwrap(), &references, &Lenient);
+        assert_eq!(policy.not_ready().count(), 0, "{authority}");
+        signed(&policy).id
+    };
+    let base = json!({"key": {"secretRef": {"name": "s"}}, "attestations": [{"name": "a", "predicateType": "spdx",
+        "policy": {"type": "cue", "configMapRef": {"name": "c", "key": "policy"}}}]});
+    let mut ids = vec![id(&base, &key, "x"), id(&base, &pem(), "x"), id(&base, &key, "y")];
+    for (pointer, value) in [
+        ("/attestations/0/predicateType", json!("vuln")),
+        ("/attestations/0/name", json!("b")),
+        ("/source", json!([{"oci": "ghcr.io/a/b"}])),
+        ("/source", json!([{"oci": "ghcr.io/a/b", "tagPrefix": "x"}])),
+        ("/signatureFormat", json!("bundle")),
+        ("/ctlog", json!({"url": "https://rekor.example"})),
+        ("/rfc3161timestamp", json!({"trustRootRef": "t"})),
+        ("/key/hashAlgorithm", json!("sha512")),
+    ] {
+        let mut other = base.clone();
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        other.pointer_mut(parent).unwrap()[name] = value;
+        ids.push(id(&other, &key, "x"));
+    }
+    assert_eq!(id(&base, &key, "x"), ids[0]);
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count);
 }

@@ -7,7 +7,7 @@ use crate::{NoReferences, compile};
 
 fn policy(authority: &Value) -> Policy {
     let spec = json!({"images": [{"glob": "**"}], "authorities": [authority]});
-    compile("p", &serde_json::from_value(spec).unwrap(), &NoReferences)
+    compile("p", &serde_json::from_value(spec).unwrap(), &NoReferences, &crate::NoLanguages)
 }
 
 fn keyless(root: &str, more: &Value) -> Value {

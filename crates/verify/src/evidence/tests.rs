@@ -193,3 +193,31 @@ fn an_ed25519_bundle_verifies_in_plain_ed25519_only() {
     let of_another = Signer::new().dsse(IN_TOTO, &statement(&IMAGE));
     assert_eq!(check(&of_another, &IMAGE, &signer.key), Err(Refusal::NotPlainEd25519));
 }
+
+/// Certificate and digest as in the Policy Controller's tests (`pkg/webhook/testdata/cert.pem`).
+#[test]
+fn a_signature_has_the_id_that_the_field_knows() {
+    let certificate = "MIHwMIGXoAMCAQICAQEwCgYIKoZIzj0EAwIwADAiGA8wMDAxMDEwMTAwMDAwMFoYDzAwMDEwMTAxMDAwMDAwWjAAMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEMP4j1NMREAE3IpA1ihHN1xZFThO4oFdeRWbVTIUDhgOcCDVh5K/pmquzDE3uqG1D9TmZwC5pPyURDgJ9dzTvjDAKBggqhkjOPQQDAgNIADBFAiEAtCfQlhemMkHHz+Brj9lsf1iHbBF+q2r9Ijud52yFeYoCIESU129jdhqmhm1yWb0bI95dCTEaiKLZaQ8mK+OV1yr2";
+    let bundle = |certificate: Option<&str>, signature: &[u8]| {
+        let material = match certificate {
+            Some(certificate) => json!({"certificate": {"rawBytes": certificate}}),
+            None => json!({"publicKey": {"hint": ""}}),
+        };
+        let json = json!({
+            "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+            "verificationMaterial": material,
+            "messageSignature": {
+                "messageDigest": {"algorithm": "SHA2_256", "digest": STANDARD.encode([0; 32])},
+                "signature": STANDARD.encode(signature),
+            },
+        });
+        Evidence::Bundle(serde_json::to_vec(&json).unwrap()).read().unwrap()
+    };
+    let signed = bundle(Some(certificate), b"s");
+    let of_certificate = "0b413181a61e85e0426d9f49ccd58d2205314297ee0c3bb515ad9d0f89480995";
+    let of_nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    assert_eq!(signed.id(Claim::Attestation).hex(), of_certificate);
+    assert_ne!(signed.id(Claim::Signature).hex(), of_certificate);
+    assert_eq!(bundle(None, b"s").id(Claim::Attestation).hex(), of_nothing);
+    assert_eq!(bundle(None, b"s").id(Claim::Signature), crate::artifact::sha256(b"s"));
+}

@@ -18,7 +18,7 @@ use axum::{
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
-use trustwright_policy::{NoReferences, compile};
+use trustwright_policy::{NoLanguages, NoReferences, compile};
 use trustwright_registry::{Client, ClientConfig, Proxies, Retries};
 use trustwright_runtime::metrics::BuildInfo;
 
@@ -46,7 +46,7 @@ impl Server {
             .into_iter()
             .map(|(name, spec)| {
                 let spec = serde_json::from_value(spec).unwrap();
-                (name.to_owned(), Arc::new(compile(name, &spec, &NoReferences)))
+                (name.to_owned(), Arc::new(compile(name, &spec, &NoReferences, &NoLanguages)))
             })
             .collect();
         let config = ClientConfig {
@@ -63,6 +63,7 @@ impl Server {
             denials: crate::denials().0,
             readiness: Readiness::new(&[]),
             namespace: "trustwright-system".into(),
+            languages: Arc::new(NoLanguages),
             clock: now,
         };
         let faulty =

@@ -106,7 +106,8 @@ impl Server {
         let metrics = Metrics::register(registry.own());
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let (sender, loaded) = watch::channel(Loaded::No("nothing yet".into()));
-        let sources = Sources { client, objects, default_root: None, clock };
+        let languages = Arc::new(trustwright_policy::NoLanguages);
+        let sources = Sources { client, objects, default_root: None, languages, clock };
         let mut tasks = JoinSet::new();
         tasks.spawn(watching);
         tasks.spawn(super::watch(sources, snapshot.clone(), metrics, sender, watch::channel(0).0));

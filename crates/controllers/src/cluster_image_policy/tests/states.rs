@@ -62,7 +62,7 @@ fn roots() -> BTreeMap<String, Arc<Root>> {
 
 /// What [`Policies::decide`] gathers about a policy with this spec.
 fn observed(spec: &Value, reach: Reach) -> Observed {
-    let policy = compile_stored("p", Some(spec), &(secret, config_map));
+    let policy = compile_stored("p", Some(spec), &(secret, config_map), &NoLanguages);
     let trust = trust_problems(&policy, &roots()).iter().map(ToString::to_string).collect();
     Observed { policy, trust, reach, patience: ON_ITS_WAY }
 }

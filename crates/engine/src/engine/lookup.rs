@@ -1,0 +1,259 @@
+//! Answering what remains to be asked: with whose credentials, on which flight, and for how long.
+
+use std::sync::Arc;
+
+use tokio::time::{Instant, timeout_at};
+use trustwright_core::{Reason, Repository};
+use trustwright_policy::Outcome;
+use trustwright_registry::Credential;
+
+use super::{
+    Engine, Review,
+    channels::{Search, consult},
+    plan::Plan,
+};
+use crate::{
+    Counter, CredentialError, Credentials,
+    cache::{AuthorityKey, Builder, Configs, Kept},
+    collect::Source,
+    configs::Shop,
+    flight::{self, Answers, Boarding, Flight, Landing, Progress},
+    judgement::{Judgement, Question, Subject},
+    refuse,
+};
+
+/// The configurations of an image, or why they cannot be read.
+pub(super) type FoundConfigs = Result<Arc<Configs>, (Reason, String)>;
+
+/// What to show to the registry of a place, or why nobody knows.
+type Shown = Result<Credential, CredentialError>;
+
+/// What is asked on one flight.
+struct Lookup {
+    subject: Subject,
+    /// The questions of each policy, and whether all of its evidence is wanted.
+    groups: Vec<(Vec<Arc<Question>>, bool)>,
+    sources: Vec<(Source, Shown)>,
+    /// What to show where the configurations are, if they are wanted.
+    configs: Option<Shown>,
+}
+
+/// What `credentials` has for a repository, or for the Secrets that a policy names.
+pub(super) async fn credential(
+    credentials: &dyn Credentials,
+    repository: &Repository,
+    pull_secrets: &[String],
+    deadline: Instant,
+) -> Shown {
+    let named = (!pull_secrets.is_empty()).then_some(pull_secrets);
+    timeout_at(deadline, credentials.credential(repository, named)).await.unwrap_or_else(|_| {
+        let text = format!("the credentials for {repository} could not be read in time");
+        Err(CredentialError { reason: Reason::DeadlineExceeded, text })
+    })
+}
+
+impl Engine {
+    /// Answers what remains to be asked in `plans`. Returns the configurations of the image, where one of them asks for
+    /// them.
+    pub(super) async fn answer(
+        &self,
+        plans: &mut [Plan<'_>],
+        subject: Subject,
+        review: &Review<'_>,
+    ) -> Option<FoundConfigs> {
+        let groups: Vec<_> = plans.iter().map(|plan| (plan.questions(), plan.is_exhaustive())).collect();
+        let is_open =
+            |plan: &Plan<'_>, questions: &[Arc<Question>]| plan.is_vouched() || !questions.is_empty();
+        let wants_configs = plans.iter().zip(&groups).any(|(plan, (questions, _))| {
+            let policy = plan.policy;
+            let is_ruled = policy.rule.is_some() && policy.problems.is_empty();
+            is_ruled && policy.includes.config && is_open(plan, questions)
+        });
+        let repository = subject.image.repository().clone();
+        let known = wants_configs.then(|| self.known_configs(&subject)).flatten();
+        let has_questions = groups.iter().any(|(questions, _)| !questions.is_empty());
+        if !has_questions && (!wants_configs || known.is_some()) {
+            return known.map(Ok);
+        }
+        let mut sources: Vec<(Source, Shown)> = Vec::new();
+        for source in
+            groups.iter().flat_map(|(questions, _)| questions).flat_map(|question| &question.sources)
+        {
+            if sources.iter().any(|(known, _)| known == source) {
+                continue;
+            }
+            let same = |known: &&(Source, Shown)| {
+                known.0.repository == source.repository && known.0.pull_secrets == source.pull_secrets
+            };
+            let shown = if let Some((_, shown)) = sources.iter().find(same) {
+                shown.clone()
+            } else {
+                let (repository, secrets) = (&source.repository, &source.pull_secrets);
+                credential(review.credentials, repository, secrets, review.deadline).await
+            };
+            sources.push((source.clone(), shown));
+        }
+        let configs = if wants_configs && known.is_none() {
+            Some(credential(review.credentials, &repository, &[], review.deadline).await)
+        } else {
+            None
+        };
+        let lookup = Arc::new(Lookup { subject, groups, sources, configs });
+        let Answers { outcomes, configs } = self.fly(&lookup, review.deadline).await;
+        for (plan, outcomes) in plans.iter_mut().zip(outcomes) {
+            plan.accept(outcomes);
+        }
+        let late =
+            || Err((Reason::DeadlineExceeded, "failed to get a ConfigFile: [no answer in time]".into()));
+        wants_configs.then(|| known.map(Ok).or(configs).unwrap_or_else(late))
+    }
+
+    /// Waits for the flight that answers `lookup`, until `deadline`. One that is late already is waited for half of the
+    /// time: what it hangs on may be over.
+    async fn fly(&self, lookup: &Arc<Lookup>, deadline: Instant) -> Answers {
+        let key = lookup.key();
+        let mut given_up: Option<Arc<Flight>> = None;
+        loop {
+            let (flight, boarding) = self.flights.board(
+                key,
+                given_up.as_ref(),
+                deadline,
+                || lookup.judgements(),
+                |flight| self.clone().look(Arc::clone(lookup), flight, deadline),
+            );
+            let now = Instant::now();
+            let (counter, until) = match boarding {
+                Boarding::Started => (Counter::Flight, deadline),
+                Boarding::Joined => (Counter::Joined, deadline),
+                Boarding::Late => (Counter::Joined, now + deadline.saturating_duration_since(now) / 2),
+            };
+            self.metrics.add(counter);
+            let landing = flight.wait(until).await;
+            let is_time_left = Instant::now() < deadline;
+            match landing {
+                Landing::Broken => return lookup.broken(),
+                // Somebody else's fault, that may be over.
+                Landing::Over if boarding == Boarding::Late && flight.has_failed() && is_time_left => {}
+                Landing::Over => return flight.answers(&lookup.subject.image),
+                Landing::Late if boarding == Boarding::Late && is_time_left => {}
+                Landing::Late => {
+                    self.metrics.add(Counter::Late);
+                    return flight.answers(&lookup.subject.image);
+                }
+            }
+            given_up = Some(flight);
+        }
+    }
+
+    /// Flies. Returns the answers, and whether the same would be found in a moment.
+    fn look(
+        self,
+        lookup: Arc<Lookup>,
+        flight: Arc<Flight>,
+        late: Instant,
+    ) -> impl Future<Output = (Answers, bool)> + Send + 'static {
+        // Without the flights, of which this will be one: they end when the last engine does.
+        let Self { registry, evaluator, cache, .. } = self;
+        async move {
+            let start = Instant::now();
+            let search = Search {
+                registry,
+                evaluator,
+                subject: lookup.subject.clone(),
+                sources: lookup.sources.clone(),
+                patience: start + late.saturating_duration_since(start) / 2,
+                deadline: late.max(start + flight::LONGEST),
+            };
+            consult(&search, &flight).await;
+            let configs = match &lookup.configs {
+                None => None,
+                Some(shown) => Some(lookup.configs(&search, shown).await),
+            };
+            let (image, digest) = (&search.subject.image, &search.subject.digest);
+            let at = Instant::now();
+            if let Some(Ok((configs, size))) = &configs {
+                let key = AuthorityKey::of_configs(image.repository(), digest);
+                cache.put(key, Kept::Configs(Arc::clone(configs), *size), at);
+            }
+            let mut answers = Answers {
+                outcomes: Vec::new(),
+                configs: configs.map(|configs| configs.map(|(configs, _)| configs)),
+            };
+            let mut lasts = !matches!(answers.configs, Some(Err(_)));
+            if let Progress::Looking(judgements) = &*flight.progress() {
+                for judgement in judgements {
+                    answers.outcomes.push(judgement.outcomes(image, true));
+                    lasts &= judgement.is_lasting();
+                    for (key, voucher) in judgement.vouchers() {
+                        cache.put(key, Kept::Voucher(Arc::new(voucher)), at);
+                    }
+                }
+            }
+            (answers, lasts)
+        }
+    }
+
+    fn known_configs(&self, subject: &Subject) -> Option<Arc<Configs>> {
+        let key = AuthorityKey::of_configs(subject.image.repository(), &subject.digest);
+        match self.cache.get(&key, Instant::now(), subject.now)? {
+            Kept::Configs(configs, _) => Some(configs),
+            Kept::Voucher(_) => None,
+        }
+    }
+}
+
+impl Lookup {
+    /// What the answers rest on, refusals included: also what the registries are shown.
+    fn key(&self) -> AuthorityKey {
+        let mut key = Builder::new("flight", self.subject.image.repository(), &self.subject.digest);
+        for (questions, is_exhaustive) in &self.groups {
+            key.part(&[u8::from(*is_exhaustive)]);
+            for question in questions {
+                key.part(question.key.as_bytes());
+                key.part(question.name.as_bytes());
+            }
+        }
+        for (source, shown) in &self.sources {
+            key.part(source.repository.to_string().as_bytes());
+            key.part(&id(shown));
+        }
+        if let Some(shown) = &self.configs {
+            key.part(b"configs");
+            key.part(&id(shown));
+        }
+        key.key()
+    }
+
+    fn judgements(&self) -> Vec<Judgement> {
+        self.groups.iter().map(|(questions, all)| Judgement::new(questions.clone(), *all)).collect()
+    }
+
+    async fn configs(
+        &self,
+        search: &Search,
+        shown: &Shown,
+    ) -> Result<(Arc<Configs>, usize), (Reason, String)> {
+        let credential = shown.as_ref().map_err(|error| (error.reason, error.to_string()))?;
+        let (registry, deadline) = (&search.registry, search.deadline);
+        let repository = self.subject.image.repository();
+        let shop = Shop { registry, repository, credential, deadline };
+        let (configs, size) = shop.configs(self.subject.digest).await?;
+        Ok((Arc::new(configs), size))
+    }
+
+    /// The answers of a flight that has broken off.
+    fn broken(&self) -> Answers {
+        let refused = |question: &Arc<Question>| Outcome::Refused(refuse::broken(&question.name));
+        let outcomes = self.groups.iter().map(|(questions, _)| questions.iter().map(refused).collect());
+        let configs = Some(Err((Reason::Internal, "failed to get a ConfigFile: []".to_owned())));
+        Answers { outcomes: outcomes.collect(), configs }
+    }
+}
+
+/// What tells what is shown from anything else that could be.
+fn id(shown: &Shown) -> Vec<u8> {
+    match shown {
+        Ok(credential) => credential.id().to_vec(),
+        Err(error) => error.text.as_bytes().to_vec(),
+    }
+}
