@@ -5,9 +5,13 @@ use std::{fmt, str::FromStr};
 use aws_lc_rs::{
     digest,
     encoding::AsDer as _,
-    signature::{self, ParsedPublicKey, VerificationAlgorithm},
+    signature::{self, ParsedPublicKey, RsaPssSaltLength, VerificationAlgorithm},
 };
 use trustwright_core::Digest;
+use x509_parser::{prelude::FromDer as _, x509::SubjectPublicKeyInfo};
+
+/// Lengths of RSA keys that are verified, in bits.
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// Hash functions that a policy's `hashAlgorithm` may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,7 +65,8 @@ pub enum KeyAlgorithm {
     EcdsaP384,
     /// ECDSA on P-521.
     EcdsaP521,
-    /// RSA with PKCS#1 v1.5 padding, 2048 to 8192 bits.
+    /// RSA of 2048 to 8192 bits, with the padding that a signature has: PKCS#1 v1.5, which is what the field writes,
+    /// or PSS (RFC 8017, section 8.1), which some KMS write. A key does not say which.
     Rsa,
     /// Ed25519 (RFC 8032, the pure form).
     Ed25519,
@@ -111,6 +116,26 @@ impl KeyAlgorithm {
             (Self::EcdsaP256 | Self::EcdsaP384 | Self::Rsa, Sha224) => return None,
         })
     }
+
+    /// What an RSA signature with PSS padding is verified with: the salt is as long as the hash, or as long as it
+    /// can be, which is what Go writes. The length is not in the signature.
+    fn pss_verifiers(self, hash: HashAlgorithm) -> &'static [&'static dyn VerificationAlgorithm] {
+        use signature::{RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512};
+        const LONG: RsaPssSaltLength = RsaPssSaltLength::Max;
+        match (self, hash) {
+            (Self::Rsa, HashAlgorithm::Sha256) => {
+                &[&RSA_PSS_2048_8192_SHA256, &const { RSA_PSS_2048_8192_SHA256.with_pss_salt_length(LONG) }]
+            }
+            (Self::Rsa, HashAlgorithm::Sha384) => {
+                &[&RSA_PSS_2048_8192_SHA384, &const { RSA_PSS_2048_8192_SHA384.with_pss_salt_length(LONG) }]
+            }
+            (Self::Rsa, HashAlgorithm::Sha512) => {
+                &[&RSA_PSS_2048_8192_SHA512, &const { RSA_PSS_2048_8192_SHA512.with_pss_salt_length(LONG) }]
+            }
+            (Self::Rsa, HashAlgorithm::Sha224)
+            | (Self::EcdsaP256 | Self::EcdsaP384 | Self::EcdsaP521 | Self::Ed25519, _) => &[],
+        }
+    }
 }
 
 /// Why a PEM text is not a usable public key.
@@ -137,7 +162,7 @@ pub enum KeyError {
     },
 }
 
-/// A public key, parsed once, with every hash that a signature under it may use.
+/// A public key, parsed once, with every hash and padding that a signature under it may use.
 #[derive(Debug, Clone)]
 pub struct PublicKey {
     algorithm: KeyAlgorithm,
@@ -176,7 +201,7 @@ impl PublicKey {
         if algorithm == KeyAlgorithm::Ed25519 {
             hashes.truncate(1);
         }
-        let verifiers: Vec<_> = hashes.iter().filter_map(|hash| parse(algorithm, *hash)).collect();
+        let mut verifiers: Vec<_> = hashes.iter().filter_map(|hash| parse(algorithm, *hash)).collect();
         let Some((_, key)) = verifiers.first() else {
             return Err(KeyError::UnsupportedHash { algorithm, hash: hash.unwrap_or(HashAlgorithm::Sha256) });
         };
@@ -184,6 +209,14 @@ impl PublicKey {
         let mut fingerprint = [0; 32];
         fingerprint.copy_from_slice(digest::digest(&digest::SHA256, spki.as_ref()).as_ref());
         let spki = spki.as_ref().to_vec();
+        // Which the library finds out only with a signature, and then it is none of that key's.
+        if algorithm == KeyAlgorithm::Rsa && !rsa_bits(&spki).is_some_and(|bits| RSA_BITS.contains(&bits)) {
+            return Err(KeyError::Unsupported);
+        }
+        for hash in hashes {
+            let pss = algorithm.pss_verifiers(hash).iter();
+            verifiers.extend(pss.filter_map(|pss| Some((hash, ParsedPublicKey::new(*pss, der).ok()?))));
+        }
         Ok(Self { algorithm, verifiers, spki, fingerprint: Digest::from_bytes(fingerprint) })
     }
 
@@ -213,9 +246,19 @@ impl PublicKey {
         if self.algorithm == KeyAlgorithm::Ed25519 {
             return None;
         }
-        let (_, key) = self.verifiers.iter().find(|(hash, _)| *hash == HashAlgorithm::Sha256)?;
+        let mut keys = self.verifiers.iter().filter(|(hash, _)| *hash == HashAlgorithm::Sha256).peekable();
+        keys.peek()?;
         let digest = digest::Digest::import_less_safe(digest.as_bytes(), &digest::SHA256).ok()?;
-        Some(key.verify_digest_sig(&digest, signature).is_ok())
+        Some(keys.any(|(_, key)| key.verify_digest_sig(&digest, signature).is_ok()))
+    }
+}
+
+fn rsa_bits(spki: &[u8]) -> Option<usize> {
+    let (_, info) = SubjectPublicKeyInfo::from_der(spki).ok()?;
+    match info.parsed().ok()? {
+        x509_parser::public_key::PublicKey::RSA(key) => Some(key.key_size()),
+        // The library's own enum, which grows: none of them is RSA.
+        _ => None,
     }
 }
 

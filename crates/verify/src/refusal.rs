@@ -67,8 +67,8 @@ pub enum Refusal {
         "a message signature of a {0} key needs the signed bytes, and the registry has their digest only"
     )]
     NeedsMessage(&'static str),
-    /// The key is of a kind, or combined with a hash, with which log entries are not verified.
-    #[error("log entries are not verified for a {0} key with this hash")]
+    /// The key is of a kind, or combined with a hash or padding, with which log entries are not verified.
+    #[error("log entries are not verified for a {0} key with this hash or padding")]
     KeyKind(&'static str),
     /// Signed with a key, where a certificate was asked for.
     #[error("no certificate found on signature")]

@@ -110,7 +110,16 @@ impl Verifier {
                 Stamped::Envelope => self.timestamps(&stamps, signature, request.now)?,
             };
             let algorithm = || leaf.key().map(|key| key.algorithm());
-            self.logged(signature, &bundle, &policy, request, &algorithm, known)?
+            self.logged(signature, &bundle, &policy, request, &algorithm, known).map_err(|refusal| {
+                let Refusal::Signature = refusal else { return refusal };
+                // The library goes by the key's own hash and padding.
+                match leaf.key() {
+                    Ok(key) if signature.content().verify_for(&key, &request.artifact).is_ok() => {
+                        Refusal::KeyKind(key.algorithm().as_str())
+                    }
+                    _ => refusal,
+                }
+            })?
         } else {
             signature.content().verify_for(&leaf.key()?, &request.artifact)?;
             (Vec::new(), self.timestamps(&stamps, signature, request.now)?)

@@ -14,7 +14,7 @@ use trustwright_verify::{
 use crate::private::{LATER, Private, SIGNED, Signing, Tsa, at, dsse_entry, hashedrekord};
 use crate::suite::{Case, Given};
 
-const IMAGE: Digest = Digest::from_bytes([7; 32]);
+pub(crate) const IMAGE: Digest = Digest::from_bytes([7; 32]);
 const OTHER: Digest = Digest::from_bytes([8; 32]);
 const IN_TOTO: &str = "application/vnd.in-toto+json";
 /// [`SIGNED`] as a `GeneralizedTime`.
@@ -27,7 +27,7 @@ pub(crate) fn request(claim: Claim, requirements: Requirements) -> Request<'stat
     Request { artifact: Artifact::Digest(IMAGE), claim, requirements, now: at(LATER) }
 }
 
-fn payload(image: &Digest) -> Vec<u8> {
+pub(crate) fn payload(image: &Digest) -> Vec<u8> {
     let value = json!({"critical": {
         "identity": {"docker-reference": "ghcr.io/a/b"},
         "image": {"docker-manifest-digest": image.to_string()},

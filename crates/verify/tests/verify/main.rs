@@ -4,6 +4,7 @@
 mod attacks;
 mod certificates;
 mod conformance;
+mod keys;
 mod legacy;
 mod private;
 mod suite;
