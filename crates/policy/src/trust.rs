@@ -8,6 +8,7 @@ use std::{
 use jiff::Timestamp;
 use trustwright_api::v1alpha1 as api;
 use trustwright_roots::{DEFAULT_NAME, Root};
+use trustwright_trust::TrustMaterial;
 use trustwright_verify::{MaterialError, Requirements, Verifier};
 
 use crate::{Check, NotReady, Part, Policy, Signed};
@@ -21,6 +22,8 @@ pub struct Trust {
     pub log: Option<TrustRef>,
     /// For timestamp authorities.
     pub timestamps: Option<TrustRef>,
+    /// Certificate authorities of its own (`keyless.ca-cert`), in place of those of the trust root.
+    pub authorities: Option<Arc<TrustMaterial>>,
 }
 
 /// A trust root, and the field that names or means it.
@@ -38,10 +41,11 @@ pub struct Roots<'r> {
     certificates: Option<&'r Root>,
     log: Option<&'r Root>,
     timestamps: Option<&'r Root>,
+    authorities: Option<&'r TrustMaterial>,
 }
 
-/// What names a [`Roots`] by its content: the fingerprint for each purpose.
-pub type RootsKey = [Option<[u8; 32]>; 3];
+/// What names a [`Roots`] by its content: the fingerprint for each purpose, and of an authority's own certificates.
+pub type RootsKey = [Option<[u8; 32]>; 4];
 
 impl Trust {
     /// Reads what an authority at `path` names. A log that is asked for without a trust root is one of the default root,
@@ -54,8 +58,8 @@ impl Trust {
             };
             TrustRef { name: name.to_owned(), field: format!("{path}{field}") }
         };
-        let keyless = authority.keyless.as_ref().filter(|keyless| keyless.ca_cert.is_none());
-        let certificates = keyless.map(|keyless| reference(".keyless", &keyless.trust_root_ref));
+        let keyless = authority.keyless.as_ref();
+        let root = keyless.map(|keyless| reference(".keyless", &keyless.trust_root_ref));
         let stamp = authority.rfc3161timestamp.as_ref().filter(|stamp| !stamp.trust_root_ref.is_empty());
         let timestamps = stamp.map(|stamp| reference(".rfc3161timestamp", &stamp.trust_root_ref));
         let log = match &authority.ctlog {
@@ -65,9 +69,16 @@ impl Trust {
             // As an empty `rfc3161timestamp`, which also asks for nothing.
             Some(_) => None,
             // Without a private root, and where nothing else says when it was signed, the default root's logs do.
-            None => certificates.clone().filter(|root| root.name == DEFAULT_NAME && timestamps.is_none()),
+            None => root.clone().filter(|root| root.name == DEFAULT_NAME && timestamps.is_none()),
         };
-        Self { certificates, log, timestamps }
+        // `ca-cert` stands for the certificate authorities only: without SCTs, nothing else of a root that nobody names
+        // is needed.
+        let is_needed = |root: &TrustRef| {
+            let own = keyless.filter(|keyless| keyless.ca_cert.is_some());
+            own.is_none_or(|keyless| root.name != DEFAULT_NAME || asks_for_scts(keyless))
+        };
+        let certificates = root.filter(is_needed);
+        Self { certificates, log, timestamps, authorities: None }
     }
 
     /// What has to vouch for a signature besides its key or certificate.
@@ -76,7 +87,7 @@ impl Trust {
         Requirements {
             log_entry: self.log.is_some(),
             timestamp: self.timestamps.is_some(),
-            sct: keyless.is_some_and(|keyless| keyless.insecure_ignore_sct != Some(true)),
+            sct: keyless.is_some_and(asks_for_scts),
         }
     }
 
@@ -87,6 +98,10 @@ impl Trust {
     }
 }
 
+fn asks_for_scts(keyless: &api::KeylessRef) -> bool {
+    keyless.insecure_ignore_sct != Some(true)
+}
+
 impl Signed {
     /// Finds the trust roots in `trust`. `None` where none is needed: for a key by itself.
     ///
@@ -95,7 +110,7 @@ impl Signed {
     /// Those that are missing, of which nothing is in force, or that hold nothing for the purpose: with them nothing
     /// could be verified.
     pub fn roots<'r>(
-        &self,
+        &'r self,
         trust: &'r BTreeMap<String, Arc<Root>>,
     ) -> Result<Option<Roots<'r>>, Vec<NotReady>> {
         let mut problems = Vec::new();
@@ -114,7 +129,7 @@ impl Signed {
         };
         let certificates = find(&self.trust.certificates, &|root| {
             let material = root.trusted.as_ref().ok()?;
-            if material.certificate_authorities().is_empty() {
+            if self.trust.authorities.is_none() && material.certificate_authorities().is_empty() {
                 return Some("certificate authority");
             }
             let needs_log = self.requirements.sct && material.ct_logs().is_empty();
@@ -135,8 +150,9 @@ impl Signed {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let roots = Roots { certificates, log, timestamps };
-        Ok(roots.base().map(|_| roots))
+        let authorities = self.trust.authorities.as_deref();
+        let roots = Roots { certificates, log, timestamps, authorities };
+        Ok((roots.base().is_some() || authorities.is_some()).then_some(roots))
     }
 }
 
@@ -161,16 +177,17 @@ impl<'r> Roots<'r> {
 
     /// Which roots these are, by address: equal as long as both are borrowed from where they were found.
     pub fn addresses(&self) -> [usize; 3] {
-        [self.certificates, self.log, self.timestamps]
-            .map(|root| root.map_or(0, |root| std::ptr::from_ref(root).addr()))
+        let address = |root: Option<&Root>| root.map_or(0, |root| std::ptr::from_ref(root).addr());
+        // Certificates of its own belong to one authority, and that names the same root every time.
+        let own = self.authorities.map(|own| std::ptr::from_ref(own).addr());
+        [own.unwrap_or_else(|| address(self.certificates)), address(self.log), address(self.timestamps)]
     }
 
     /// What is trusted, by fingerprint: equal keys make equal verifiers.
     pub fn key(&self) -> RootsKey {
-        [self.certificates, self.log, self.timestamps].map(|root| {
-            let material = root?.trusted.as_ref().ok()?;
-            Some(*material.fingerprint().as_bytes())
-        })
+        let material = |root: Option<&'r Root>| root?.trusted.as_ref().ok().map(AsRef::as_ref);
+        [material(self.certificates), material(self.log), material(self.timestamps), self.authorities]
+            .map(|material: Option<&TrustMaterial>| Some(*material?.fingerprint().as_bytes()))
     }
 
     /// When time alone takes the first of them out of force.
@@ -185,7 +202,14 @@ impl<'r> Roots<'r> {
     /// Makes what is trusted ready, for each purpose from its root. `None` where nothing is in force.
     pub fn verifier(&self) -> Option<Result<Verifier, MaterialError>> {
         let material = |root: &'r Root| root.trusted.as_ref().ok();
-        let mut combined = material(self.base()?)?.as_ref().clone();
+        let mut combined = match (self.base(), self.authorities) {
+            (Some(base), _) => material(base)?.as_ref().clone(),
+            (None, Some(_)) => TrustMaterial::default(),
+            (None, None) => return None,
+        };
+        if let Some(authorities) = self.authorities {
+            combined = combined.with_certificate_authorities_of(authorities);
+        }
         if let Some(log) = self.log {
             combined = combined.with_transparency_logs_of(material(log)?);
         }

@@ -37,7 +37,7 @@ pub mod tuf;
 mod verifier;
 
 pub use key::{KeyAlgorithm, PublicKey};
-pub use load::{Loaded, SourceError, from_sigstore_keys, from_trusted_root_json};
+pub use load::{Loaded, SourceError, from_certificates, from_sigstore_keys, from_trusted_root_json};
 pub use log_id::LogId;
 pub use manifest::sigstore_keys_manifest;
 pub use material::{Authority, Fingerprint, HashAlgorithm, Log, Subject, TrustMaterial, Window};

@@ -3,6 +3,7 @@
 //! Each form of a source turns its entries into candidates, one by one; what follows is the same for all of them.
 
 mod candidate;
+mod certificates;
 mod sigstore_keys;
 mod trusted_root;
 
@@ -14,6 +15,7 @@ use crate::report::{KeyKind, KeyReport, Usability};
 use crate::verifier;
 
 use candidate::Candidate;
+pub use certificates::from_certificates;
 pub use sigstore_keys::from_sigstore_keys;
 pub use trusted_root::from_trusted_root_json;
 

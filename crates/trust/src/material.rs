@@ -73,6 +73,13 @@ impl TrustMaterial {
         self
     }
 
+    /// Returns this material with the certificate authorities of `other` in place of its own.
+    #[must_use]
+    pub fn with_certificate_authorities_of(mut self, other: &Self) -> Self {
+        self.certificate_authorities.clone_from(&other.certificate_authorities);
+        self
+    }
+
     /// Returns this material with the timestamp authorities of `other` in place of its own.
     #[must_use]
     pub fn with_timestamp_authorities_of(mut self, other: &Self) -> Self {

@@ -90,7 +90,8 @@ impl fmt::Display for IdentityPattern {
 impl IdentityPattern {
     /// Whether it accepts `identity`.
     pub fn matches(&self, identity: &Identity) -> bool {
-        identity.issuer.as_deref().is_some_and(|issuer| self.issuer.matches(issuer))
+        // What private authorities certify mostly names no issuer, which an expression can accept, as in cosign.
+        self.issuer.matches(identity.issuer.as_deref().unwrap_or_default())
             && identity.subjects.iter().any(|subject| self.subject.matches(&subject.to_string()))
     }
 }
@@ -162,8 +163,12 @@ mod tests {
         assert!(identity().check(&[]).is_err());
         assert!(identity().check(&[wrong[0].clone(), good]).is_ok());
         let nameless = Identity { issuer: None, ..identity() };
-        assert!(nameless.check(&[pattern("~", "~")]).is_err(), "no issuer matches nothing");
-        assert!(identity().check(&[pattern("~", "~")]).is_ok());
+        for wrong in ["https://issuer.example.com", "~.", "~^https://"] {
+            assert!(nameless.check(&[pattern(wrong, "~")]).is_err(), "{wrong}");
+        }
+        for anybody in ["~", "~.*", "~^$"] {
+            assert!(nameless.check(&[pattern(anybody, "~")]).is_ok(), "{anybody}");
+        }
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub struct KeylessRef {
     /// The identities, any of which may have signed.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub identities: Vec<Identity>,
-    /// A public key in place of `url`.
+    /// Certificates of authorities, PEM, in place of `url`: they stand for those of the trust root.
     #[serde(default, rename = "ca-cert", skip_serializing_if = "Option::is_none")]
     pub ca_cert: Option<KeyRef>,
     /// Name of the `TrustRoot` with the certificate authorities and certificate logs; the public Sigstore

@@ -1,7 +1,7 @@
 //! `ClusterImagePolicy.spec.authorities`.
 
 use super::attestation::validate_attestation;
-use super::key::validate_key;
+use super::key::{Content, validate_key};
 use super::{FieldError, FieldErrors, ValidationSettings, check_url};
 use crate::spec::authority::{Authority, Identity, KeylessRef, Source, StaticRef};
 use crate::syntax::{oci, regexp};
@@ -20,7 +20,7 @@ pub(super) fn validate_authority(
         _ => return errors.push(FieldError::multiple_one_of(paths)),
     }
     if let Some(key) = &authority.key {
-        validate_key(errors, key, &format!("{path}.key"), settings);
+        validate_key(errors, key, &format!("{path}.key"), Content::PublicKey, settings);
     }
     if let Some(keyless) = &authority.keyless {
         validate_keyless(errors, keyless, &format!("{path}.keyless"), settings);
@@ -53,7 +53,7 @@ fn validate_keyless(
         check_url(errors, url, format!("{path}.url"));
     }
     if let Some(key) = &keyless.ca_cert {
-        validate_key(errors, key, &format!("{path}.ca-cert"), settings);
+        validate_key(errors, key, &format!("{path}.ca-cert"), Content::Certificates, settings);
     }
     if keyless.identities.is_empty() {
         errors.push(FieldError::missing([format!("{path}.identities")]));

@@ -72,7 +72,10 @@ pub(super) fn hint(refusal: &Refusal, signed: &Signed) -> Option<String> {
         Refusal::NoCertificate => Some("signed with a key, expected a certificate".into()),
         Refusal::Certificate(
             CertificateProblem::UnknownAuthority | CertificateProblem::NoAuthority { .. },
-        ) => Some(format!("the certificate is by no authority of {} that was valid then", certificates())),
+        ) => {
+            let by = if trust.authorities.is_some() { "keyless.ca-cert".to_owned() } else { certificates() };
+            Some(format!("the certificate is by no authority of {by} that was valid then"))
+        }
         Refusal::Sct(SctProblem::Missing | SctProblem::UnknownLog) => {
             Some(format!("expected an SCT by a log of {}, or insecureIgnoreSCT", certificates()))
         }

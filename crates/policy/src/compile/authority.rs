@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 use trustwright_api::{syntax::regexp, v1alpha1 as api};
 use trustwright_roots::DEFAULT_NAME;
+use trustwright_trust::{KeyProblem, TrustMaterial, from_certificates};
 use trustwright_verify::{HashAlgorithm, IdentityPattern, PublicKey, TextPattern};
 
 use super::{NotReady, Part};
@@ -75,14 +76,19 @@ impl Unusable {
 fn check(
     path: &str,
     authority: &api::Authority,
-    trust: Trust,
+    mut trust: Trust,
     reader: &Reader<'_>,
     languages: &dyn Languages,
 ) -> Result<Check, Unusable> {
     let signatory = match (&authority.static_, &authority.key, &authority.keyless) {
         (Some(fixed), None, None) => return fixed_outcome(fixed),
         (None, Some(key), None) => Signatory::Key(Arc::new(public_key(key, reader)?)),
-        (None, None, Some(keyless)) => Signatory::Keyless(identities(keyless, reader)?),
+        (None, None, Some(keyless)) => {
+            if let Some(certificates) = &keyless.ca_cert {
+                trust.authorities = Some(Arc::new(authorities(certificates, reader)?));
+            }
+            Signatory::Keyless(identities(keyless)?)
+        }
         (None, None, None) => {
             return Err(Unusable::spec("", "expected exactly one of key, keyless and static, got neither"));
         }
@@ -127,15 +133,25 @@ fn fixed_outcome(fixed: &api::StaticRef) -> Result<Check, Unusable> {
     }
 }
 
-fn identities(keyless: &api::KeylessRef, reader: &Reader<'_>) -> Result<Vec<IdentityPattern>, Unusable> {
-    if let Some(key) = &keyless.ca_cert {
-        // Read first: what is missing is worth more than what this version does not do.
-        resolve::key(key, reader).map_err(|(field, problem)| {
-            Unusable::new(Part::Keys, format!(".keyless.ca-cert{field}"), problem)
-        })?;
-        let problem = "an authority by its key alone is not verified by this version; name it in a TrustRoot";
-        return Err(Unusable::spec(".keyless.ca-cert", problem));
-    }
+/// The certificate authorities of `keyless.ca-cert`.
+fn authorities(certificates: &api::KeyRef, reader: &Reader<'_>) -> Result<TrustMaterial, Unusable> {
+    let unusable =
+        |field: &str, problem: String| Unusable::new(Part::Keys, format!(".keyless.ca-cert{field}"), problem);
+    let pem = resolve::key(certificates, reader).map_err(|(field, problem)| unusable(field, problem))?;
+    from_certificates(pem.as_bytes()).map_err(|problem| {
+        let field = if certificates.secret_ref.is_some() { ".secretRef" } else { ".data" };
+        let why = match problem {
+            KeyProblem::WrongPemType { .. } => {
+                "; a key alone says neither whom it may certify nor until when: give the authority's certificate"
+            }
+            // They say it themselves.
+            _ => "",
+        };
+        unusable(field, format!("{problem}{why}"))
+    })
+}
+
+fn identities(keyless: &api::KeylessRef) -> Result<Vec<IdentityPattern>, Unusable> {
     if keyless.identities.is_empty() {
         return Err(Unusable::spec(".keyless.identities", "no identity, so nobody is accepted"));
     }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde_json::{Value, json};
 
 use super::*;
@@ -136,7 +136,12 @@ fn an_authority_that_cannot_be_used_names_the_field_and_leaves_the_others_alone(
             ".keyless.identities[0].issuer",
         ),
         (keyless(&json!({"issuer": "i", "subjectRegExp": "("})), ".keyless.identities[0].subjectRegExp"),
-        (json!({"keyless": {"ca-cert": {"data": pem()}, "identities": [{}]}}), ".keyless.ca-cert"),
+        (own(&json!({"data": pem()})), ".keyless.ca-cert.data"),
+        (own(&json!({"data": "nonsense"})), ".keyless.ca-cert.data"),
+        (own(&json!({"data": authority(false)})), ".keyless.ca-cert.data"),
+        (own(&json!({"data": authority(true) + &authority(false)})), ".keyless.ca-cert.data"),
+        (own(&json!({"secretRef": {"name": "s"}})), ".keyless.ca-cert.secretRef"),
+        (own(&json!({"kms": "awskms:///x"})), ".keyless.ca-cert.kms"),
         (json!({"static": {"action": "maybe"}}), ".static.action"),
         (json!({}), ""),
         (json!({"static": {"action": "pass"}, "key": {"data": pem()}}), ""),
@@ -158,6 +163,8 @@ fn an_authority_that_cannot_be_used_names_the_field_and_leaves_the_others_alone(
         json!({"key": {"data": pem()}, "source": [{"oci": "ghcr.io/a/b", "tagPrefix": "x-"}]}),
         keyless(&json!({"issuer": "i", "subjectRegExp": "s"})),
         json!({"static": {"action": "fail", "message": "no"}}),
+        own(&json!({"data": authority(true)})),
+        own(&json!({"data": authority(true) + &authority(true)})),
     ] {
         let policy = spec(|spec| spec["authorities"] = json!([authority]));
         assert_eq!(policy.not_ready().count(), 0, "{authority}");
@@ -166,6 +173,32 @@ fn an_authority_that_cannot_be_used_names_the_field_and_leaves_the_others_alone(
 
 fn keyless(identity: &Value) -> Value {
     json!({"keyless": {"identities": [identity]}})
+}
+
+/// Keyless by an authority of its own.
+fn own(certificates: &Value) -> Value {
+    json!({"keyless": {"ca-cert": certificates, "identities": [{"issuer": "i", "subject": "s"}]}})
+}
+
+/// A certificate, of an authority or not.
+fn authority(may_issue: bool) -> String {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = if may_issue { IsCa::Ca(BasicConstraints::Unconstrained) } else { IsCa::ExplicitNoCa };
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+    params.self_signed(&key).unwrap().pem()
+}
+
+#[test]
+fn a_key_in_place_of_an_authoritys_certificate_says_what_is_missing() {
+    let policy = spec(|spec| spec["authorities"] = json!([own(&json!({"data": pem()}))]));
+    let found: Vec<_> = policy.not_ready().map(ToString::to_string).collect();
+    assert_eq!(
+        found,
+        [
+            "spec.authorities[0].keyless.ca-cert.data: found a PEM block of type PUBLIC KEY, expected CERTIFICATE; a key \
+             alone says neither whom it may certify nor until when: give the authority's certificate"
+        ]
+    );
 }
 
 #[test]

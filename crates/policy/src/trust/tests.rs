@@ -17,6 +17,17 @@ fn keyless(root: &str, more: &Value) -> Value {
     authority
 }
 
+/// Keyless by an authority of its own.
+fn own(root: &str, ignores_scts: bool, more: &Value) -> Value {
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    let mut authority = keyless(root, more);
+    authority["keyless"]["ca-cert"] = json!({"data": params.self_signed(&key).unwrap().pem()});
+    authority["keyless"]["insecureIgnoreSCT"] = json!(ignores_scts);
+    authority
+}
+
 fn key(more: &Value) -> Value {
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
     let mut authority = json!({"key": {"data": key.public_key_pem()}});
@@ -92,6 +103,20 @@ fn each_purpose_has_the_root_that_is_named_for_it_and_asks_for_no_more_than_the_
             Some("t"),
             asks(true, true, true),
         ),
+        // Certificates of its own change nothing of that.
+        (own("", false, &json!({})), default, default, None, asks(true, false, true)),
+        (own("c", false, &json!({})), Some("c"), None, None, asks(false, false, true)),
+        (
+            own("", false, &json!({"rfc3161timestamp": {"trustRootRef": "t"}})),
+            default,
+            None,
+            Some("t"),
+            asks(false, true, true),
+        ),
+        // But for the root that nobody names, where nothing of it is needed.
+        (own("", true, &json!({})), None, default, None, asks(true, false, false)),
+        (own("", true, &json!({"ctlog": {}})), None, None, None, asks(false, false, false)),
+        (own("c", true, &json!({"ctlog": {}})), Some("c"), None, None, asks(false, false, false)),
     ] {
         let policy = policy(&authority);
         let signed = signed(&policy);
@@ -211,4 +236,45 @@ fn a_verifier_takes_each_purpose_from_its_root() {
     assert_ne!(split_key, whole_key);
     let policy = policy(&key(&json!({})));
     assert!(signed(&policy).roots(&trust).unwrap().is_none());
+}
+
+#[test]
+fn certificates_of_its_own_stand_for_those_of_the_root_and_need_none() {
+    let no_authorities = root(Some("certificateAuthorities"));
+    let trust: BTreeMap<_, _> = [
+        ("none".to_owned(), Arc::clone(&no_authorities)),
+        ("whole".to_owned(), root(None)),
+        ("no-log".to_owned(), root(Some("ctlogs"))),
+    ]
+    .into();
+    let verifier = |policy: &Policy| {
+        let roots = signed(policy).roots(&trust).map_err(|problems| problems[0].to_string())?.unwrap();
+        let fingerprint = roots.verifier().unwrap().unwrap().fingerprint();
+        Ok::<_, String>((roots.key(), roots.addresses(), fingerprint))
+    };
+    let mut named = own("none", false, &json!({}));
+    let of_none = verifier(&policy(&named)).unwrap();
+    named["keyless"]["trustRootRef"] = json!("whole");
+    let of_whole = verifier(&policy(&named)).unwrap();
+    assert_eq!(of_none.2, of_whole.2, "the root's own authorities are not among them");
+    assert_ne!(of_none.0, of_whole.0);
+    // Another authority, with the same roots.
+    let other = verifier(&policy(&own("whole", false, &json!({})))).unwrap();
+    assert!(other.0 != of_whole.0 && other.1 != of_whole.1 && other.2 != of_whole.2);
+
+    // SCTs are asked for as with any other authority.
+    named["keyless"]["trustRootRef"] = json!("no-log");
+    assert_eq!(
+        verifier(&policy(&named)).unwrap_err(),
+        "spec.authorities[0].keyless.trustRootRef: trust root \"no-log\" has no log of certificates, and \
+         insecureIgnoreSCT is not set"
+    );
+    named["keyless"]["insecureIgnoreSCT"] = json!(true);
+    assert!(verifier(&policy(&named)).is_ok());
+    // Nothing else of a root: the certificates alone.
+    let alone = policy(&own("", true, &json!({"ctlog": {}})));
+    assert!(
+        trust_problems(&alone, &BTreeMap::new()).is_empty() && alone.authorities[0].trust_roots.is_empty()
+    );
+    assert!(verifier(&alone).is_ok());
 }

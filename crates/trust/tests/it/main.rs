@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests, and what they are built from")]
 
 mod fingerprints;
+mod own_authorities;
 mod problems;
 mod properties;
 mod public_good;

@@ -1,7 +1,7 @@
 //! What a signing certificate must be, on certificates that no public instance would issue.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use rcgen::{ExtendedKeyUsagePurpose, KeyPair, PKCS_ECDSA_P521_SHA512, SigningKey as _};
+use rcgen::{ExtendedKeyUsagePurpose, KeyPair, PKCS_ECDSA_P521_SHA512, PublicKeyData as _, SigningKey as _};
 use serde_json::{Value, json};
 use trustwright_core::Digest;
 use trustwright_verify::{
@@ -400,4 +400,42 @@ fn proof_and_promise_must_be_of_the_same_log() {
     for (proof, promise) in [(&private, &other), (&other, &private)] {
         assert_eq!(verify(proof, promise).unwrap_err(), EntryProblem::DifferentLogs.into());
     }
+}
+
+/// An authority by its certificate alone, which knows nothing of OIDC, logs and timestamps.
+#[test]
+fn an_authority_of_ones_own_vouches_while_its_certificates_are_valid() {
+    let (private, stranger) = (Private::new(), Private::new());
+    let own = |private: &Private| {
+        let material = trustwright_trust::from_certificates(private.authority_pem().as_bytes()).unwrap();
+        Verifier::new(&material).unwrap()
+    };
+    let plain = |private: &Private| {
+        private.issue(Wanted { extensions: Vec::new(), scts: Vec::new(), ..private.wanted() })
+    };
+    let verify = |verifier: &Verifier, signing: &Signing, now: &str, requirements| {
+        let evidence = Signed::new(&private, signing, &IMAGE).evidence().read().unwrap();
+        let request = Request { now: at(now), ..request(Claim::Signature, requirements) };
+        verifier.verify_certificate(&evidence, &request)
+    };
+    let nothing = Requirements { sct: false, ..UNLOGGED };
+    let signing = plain(&private);
+    let facts = verify(&own(&private), &signing, SIGNED, nothing).unwrap();
+    let Signer::Certificate(identity) = facts.signer else { panic!("no certificate") };
+    assert_eq!((identity.issuer, identity.subjects.len()), (None, 1));
+    assert_eq!(facts.valid_until, Some(at("2024-03-04T00:00:00Z")));
+    // Each with a neighbour above.
+    let refused = |verifier: &Verifier, signing: &Signing, now: &str, requirements| {
+        verify(verifier, signing, now, requirements).unwrap_err()
+    };
+    assert_eq!(refused(&own(&private), &signing, LATER, nothing), Refusal::NoTime);
+    let unknown = Refusal::Certificate(CertificateProblem::UnknownAuthority);
+    assert_eq!(refused(&own(&stranger), &signing, SIGNED, nothing), unknown);
+    assert_eq!(refused(&own(&private), &plain(&stranger), SIGNED, nothing), unknown);
+    assert_eq!(refused(&own(&private), &signing, SIGNED, UNLOGGED), SctProblem::Missing.into());
+    let log = hex::encode(sigstore_verify::crypto::sha256(&private.log.subject_public_key_info()).as_bytes());
+    let logged = Requirements { log_entry: true, ..nothing };
+    assert_eq!(refused(&own(&private), &signing, SIGNED, logged), Refusal::UnknownLog { log });
+    let stamped = Requirements { timestamp: true, ..nothing };
+    assert_eq!(refused(&own(&private), &signing, SIGNED, stamped), TimestampProblem::NoAuthority.into());
 }

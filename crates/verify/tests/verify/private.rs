@@ -144,6 +144,11 @@ impl Private {
         })
     }
 
+    /// The certificate of the authority, in PEM.
+    pub(crate) fn authority_pem(&self) -> String {
+        self.ca.certificate.pem()
+    }
+
     pub(crate) fn material(&self) -> TrustMaterial {
         material(&self.root())
     }

@@ -238,6 +238,31 @@ fn kms_references() {
 }
 
 #[test]
+fn the_authority_of_keyless_is_given_by_its_certificates() {
+    let certificate = include_str!("../../../testdata/authority-certificate.pem");
+    let own = |data: &str| {
+        let base = with(&keyless_policy(), "/authorities/0/keyless/url", Value::Null);
+        with(&base, "/authorities/0/keyless/ca-cert", json!({ "data": data }))
+    };
+    let errors = |policy: Value| {
+        let errors = validate_cluster_image_policy(&from_value(policy).unwrap(), &settings());
+        errors.to_string()
+    };
+    // A key alone is what the field asks for; compiling says that it is not enough.
+    for good in [certificate.to_owned(), format!("{certificate}{certificate}"), KEY.to_owned()] {
+        assert_eq!(errors(own(&good)), "", "{good}");
+    }
+    for bad in ["x".to_owned(), certificate.replace("MIIB", "MI**"), format!("{certificate}{KEY}")] {
+        let found = errors(own(&bad));
+        assert!(found.ends_with(": spec.authorities[0].keyless.ca-cert.data"), "{found}");
+    }
+    // And the key of an authority is no certificate.
+    let base = key_policy();
+    let expected = format!("invalid value: {certificate}: spec.authorities[0].key.data");
+    refuses(&base, "/authorities/0/key/data", json!(certificate), &expected, json!(KEY));
+}
+
+#[test]
 fn keyless_needs_an_instance_and_identities() {
     let base = keyless_policy();
     let identities = base["authorities"][0]["keyless"]["identities"].clone();
