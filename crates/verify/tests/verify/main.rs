@@ -4,6 +4,7 @@
 mod attacks;
 mod certificates;
 mod conformance;
+mod forms;
 mod keys;
 mod legacy;
 mod private;

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, OtherNameValue, PKCS_ECDSA_P256_SHA256, PublicKeyData as _, SanType,
-    SerialNumber, SigningKey as _, date_time_ymd,
+    SerialNumber, SigningKey as _, SubjectPublicKeyInfo, date_time_ymd,
 };
 use serde_json::{Value, json};
 use sigstore_verify::crypto::sha256;
@@ -55,6 +55,8 @@ pub(crate) struct Wanted {
     /// Who puts an SCT in.
     pub(crate) scts: Vec<KeyPair>,
     pub(crate) usages: Vec<ExtendedKeyUsagePurpose>,
+    /// An extension with SCTs as it is to be, in place of that of [`Wanted::scts`].
+    pub(crate) sct_list: Option<Vec<u8>>,
     /// First and last day of March 2024.
     pub(crate) days: (u8, u8),
     pub(crate) key: KeyPair,
@@ -164,6 +166,7 @@ impl Private {
             extensions: vec![(1, b"https://issuer.test".to_vec()), (8, utf8("https://issuer.test"))],
             scts: self.ct_logs.iter().map(copy).collect(),
             usages: vec![ExtendedKeyUsagePurpose::CodeSigning],
+            sct_list: None,
             days: (1, 4),
             key: new_key(),
         }
@@ -184,13 +187,44 @@ impl Private {
             let oid: Vec<_> = FULCIO.into_iter().chain([number]).collect();
             params.custom_extensions.push(CustomExtension::from_oid_content(&oid, value));
         }
-        if !wanted.scts.is_empty() {
+        if let Some(list) = wanted.sct_list {
+            params.custom_extensions.push(CustomExtension::from_oid_content(&SCT_LIST, list));
+        } else if !wanted.scts.is_empty() {
             let precertificate = self.ca.issue(&params, &wanted.key);
             let list = self.sct_list(precertificate.der(), &wanted.scts);
             params.custom_extensions.push(CustomExtension::from_oid_content(&SCT_LIST, list));
         }
         let certificate = self.ca.issue(&params, &wanted.key);
         Signing { key: wanted.key, der: certificate.der().to_vec(), pem: certificate.pem() }
+    }
+
+    /// The list of SCTs in a certificate that the first log has seen; of another certificate than it is put into.
+    pub(crate) fn sct_list_of_its_own(&self) -> Vec<u8> {
+        let params = CertificateParams::new(Vec::new()).unwrap();
+        let certificate = self.ca.issue(&params, &new_key());
+        self.sct_list(certificate.der(), &self.ct_logs.iter().take(1).map(copy).collect::<Vec<_>>())
+    }
+
+    /// A signing certificate of the authority for somebody else's key: PEM for PEM.
+    pub(crate) fn certify(&self, key: &str) -> String {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
+        params.not_before = date_time_ymd(2024, 3, 1);
+        params.not_after = date_time_ymd(2024, 3, 4);
+        let key = SubjectPublicKeyInfo::from_pem(key).unwrap();
+        params.signed_by(&key, &Issuer::from_params(&self.ca.params, &self.ca.key)).unwrap().pem()
+    }
+
+    /// The same services under whoever the authority issues a certificate like `params` to; and that, in PEM.
+    pub(crate) fn below(&self, params: &CertificateParams) -> (Self, String) {
+        let key = new_key();
+        let mut params = params.clone();
+        params.distinguished_name.push(DnType::CommonName, "below");
+        params.not_before = date_time_ymd(2023, 1, 1);
+        params.not_after = date_time_ymd(2034, 1, 1);
+        let certificate = self.ca.issue(&params, &key);
+        let pem = certificate.pem();
+        (Self { ca: Authority { key, params, certificate }, ..Self::new() }, pem)
     }
 
     /// RFC 6962, sections 3.2 and 3.3.
