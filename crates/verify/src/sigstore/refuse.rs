@@ -1,6 +1,8 @@
 //! The library's errors as our refusals. Their texts are left behind: they quote what nobody has verified.
 
-use sigstore_verify::{Error, TimestampError, TransparencyLogError, bundle::Error as BundleError};
+use sigstore_verify::{
+    Error, TimestampError, TransparencyLogError, bundle::Error as BundleError, types::KindVersion,
+};
 
 use crate::{
     CertificateProblem, EntryProblem, KeyAlgorithm, Refusal, Request, Signature, TimestampProblem,
@@ -19,6 +21,12 @@ impl Context<'_> {
     /// Says in our words why the library refuses. Its enums grow; what they do not have today is unreadable.
     pub(super) fn explain(&self, error: &Error) -> Refusal {
         match error {
+            // Of Rekor v2 the library reads entries of P-256 keys only, and calls every other one malformed.
+            Error::TransparencyLog(TransparencyLogError::MalformedEntry(_)) | Error::UnsupportedBundle(_)
+                if self.algorithm != KeyAlgorithm::EcdsaP256 && self.is_in_rekor_v2() =>
+            {
+                Refusal::KeyKind(self.algorithm.as_str())
+            }
             Error::SignatureInvalid(_) => Refusal::Signature,
             Error::ArtifactMismatch(_) => self.mismatch(),
             Error::UnsupportedArtifact(_) => Refusal::NeedsMessage(self.algorithm.as_str()),
@@ -35,6 +43,12 @@ impl Context<'_> {
             Error::InvalidBundle(_) => self.unreadable("not consistent"),
             _ => self.unreadable("unsupported content"),
         }
+    }
+
+    fn is_in_rekor_v2(&self) -> bool {
+        let Ok(Some(bundle)) = self.signature.bundle() else { return false };
+        let entries = &bundle.verification_material.tlog_entries;
+        entries.iter().any(|entry| entry.kind_version == KindVersion::HashedRekordV002)
     }
 
     /// The digest of the artifact is not in the statement, in the message signature, or in the log entry.
