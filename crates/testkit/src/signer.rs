@@ -198,7 +198,7 @@ async fn import(pem: &str, folder: &Path) -> Result<()> {
 }
 
 /// Runs cosign with `env`, with a key password that is empty and a home that knows no Sigstore.
-pub(crate) async fn cosign(env: &[(String, String)], args: &[&str]) -> Result<Output> {
+pub async fn cosign(env: &[(String, String)], args: &[&str]) -> Result<Output> {
     Command::new(Tool::Cosign.path()?)
         .args(args)
         .offline()
