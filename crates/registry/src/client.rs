@@ -1,6 +1,7 @@
 //! The operations.
 
 mod manifest;
+mod place;
 mod referrers;
 
 use std::sync::Arc;
@@ -11,14 +12,18 @@ use tokio::time::Instant;
 use trustwright_core::{Digest, ImageRef, Registry, Repository};
 use trustwright_outbound::Bounds;
 
+use self::place::Place;
 pub use self::{
     manifest::{Manifest, Reference},
     referrers::{Referrers, ReferrersSource},
 };
 use crate::{
-    Credential, Error, body,
+    Credential, Error,
+    auth_file::AuthFiles,
+    body,
     config::{BuildError, ClientConfig},
-    exchange::{self, Call, Exchange},
+    exchange::{self, Exchange},
+    live::Live,
     memory::Memory,
     metrics::{Counters, Metrics, Operation},
     wire::Wire,
@@ -36,10 +41,12 @@ struct Shared {
     counters: Arc<Counters>,
     /// Registries that have answered as those do that lack the referrers API.
     without_referrers: Memory<Registry, ()>,
+    /// The credentials of the process.
+    auth_files: Live<AuthFiles>,
 }
 
 impl Client {
-    /// Builds a client. Connects to nothing.
+    /// Builds a client: reads the files that the configuration names, and connects to nothing.
     pub fn new(config: &ClientConfig) -> Result<Self, BuildError> {
         let counters = Arc::new(Counters::default());
         let exchange = Exchange {
@@ -49,7 +56,8 @@ impl Client {
             timeouts: config.timeouts,
         };
         let without_referrers = Memory::new(config.limits.memory);
-        Ok(Self(Arc::new(Shared { exchange, counters, without_referrers })))
+        let auth_files = Live::new(AuthFiles(config.auth_files.clone()), config.timeouts.files)?;
+        Ok(Self(Arc::new(Shared { exchange, counters, without_referrers, auth_files })))
     }
 
     /// Resolves an image to a digest: its own if it names one, without a request, else that of its tag.
@@ -66,13 +74,8 @@ impl Client {
             (Some(digest), _) => return Ok(digest),
             (None, tag) => Reference::Tag(tag.unwrap_or("latest").to_owned()),
         };
-        let repository = image.repository();
-        if let Some(digest) = self.head(repository, &tag, credential, deadline).await? {
-            return Ok(digest);
-        }
-        let manifest = self.get_manifest(repository, &tag, credential, deadline).await?;
-        manifest.check_is_document()?;
-        Ok(manifest.digest)
+        let place = self.place(image.repository(), credential, deadline).await;
+        self.resolve_at(&place, &tag).await
     }
 
     /// Reads a manifest or index, or `None` if there is no such manifest or repository.
@@ -86,11 +89,8 @@ impl Client {
         credential: &Credential,
         deadline: Instant,
     ) -> Result<Option<Manifest>, Error> {
-        match self.get_manifest(repository, reference, credential, deadline).await {
-            Ok(manifest) => Ok(Some(manifest)),
-            Err(Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let place = self.place(repository, credential, deadline).await;
+        self.manifest_at(&place, reference).await
     }
 
     /// Reads a blob of at most `limit` bytes and checks its digest.
@@ -102,18 +102,39 @@ impl Client {
         credential: &Credential,
         deadline: Instant,
     ) -> Result<Bytes, Error> {
-        let url = exchange::url(repository, &format!("blobs/{digest}"))?;
-        let (operation, method, accept) = (Operation::Blob, Method::GET, "*/*");
-        let call = Call { operation, method, url, accept, repository, credential, deadline };
-        let reply = self.0.exchange.ask(&call).await?;
-        let bytes = body::read(reply.response, self.bounds(limit, deadline), &reply.request).await?;
-        body::check_digest(&bytes, *digest, &reply.request)?;
-        Ok(bytes)
+        let place = self.place(repository, credential, deadline).await;
+        self.blob_at(&place, digest, limit).await
     }
 
     /// Returns the counts of HTTP requests since the client was built.
     pub fn metrics(&self) -> Metrics {
         self.0.counters.snapshot()
+    }
+
+    async fn resolve_at(&self, place: &Place, tag: &Reference) -> Result<Digest, Error> {
+        if let Some(digest) = self.head(place, tag).await? {
+            return Ok(digest);
+        }
+        let manifest = self.get_manifest(place, tag).await?;
+        manifest.check_is_document()?;
+        Ok(manifest.digest)
+    }
+
+    async fn manifest_at(&self, place: &Place, reference: &Reference) -> Result<Option<Manifest>, Error> {
+        match self.get_manifest(place, reference).await {
+            Ok(manifest) => Ok(Some(manifest)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn blob_at(&self, place: &Place, digest: &Digest, limit: u64) -> Result<Bytes, Error> {
+        let url = exchange::url(&place.repository, &format!("blobs/{digest}"))?;
+        let call = place.call(Operation::Blob, Method::GET, url, "*/*");
+        let reply = self.0.exchange.ask(&call).await?;
+        let bytes = body::read(reply.response, self.bounds(limit, place.deadline), &reply.request).await?;
+        body::check_digest(&bytes, *digest, &reply.request)?;
+        Ok(bytes)
     }
 
     fn bounds(&self, limit: u64, deadline: Instant) -> Bounds {

@@ -1,8 +1,10 @@
 //! What a [`Client`](crate::Client) is built from.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use trustwright_outbound::Proxies;
+
+use crate::AuthFileError;
 
 /// The settings of a client. [`Default`] is what the webhook uses; every number can be changed.
 #[derive(Debug, Clone)]
@@ -22,6 +24,10 @@ pub struct ClientConfig {
     pub plain_http: PlainHttp,
     /// Whether requests go through the proxies that the environment names.
     pub proxies: Proxies,
+    /// Files with credentials of the process (Docker's `config.json`, podman's `auth.json`), for callers that have
+    /// none: the first that has one for the repository counts. A file need not exist. They are read again when they
+    /// change, see [`Timeouts::files`]. Credential helpers that they name are not run.
+    pub auth_files: Vec<PathBuf>,
 }
 
 /// Time limits.
@@ -38,6 +44,8 @@ pub struct Timeouts {
     /// How long before its expiry a token is no longer used. Default 10 s, and at most a quarter of the
     /// token's life.
     pub token_margin: Duration,
+    /// How long files of the configuration are taken to be unchanged. Default 10 s.
+    pub files: Duration,
 }
 
 /// Size limits. A body that reaches its limit is not read further.
@@ -87,6 +95,9 @@ pub enum PlainHttp {
 /// Why a client cannot be built.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
+    /// An element of [`ClientConfig::auth_files`] cannot be used.
+    #[error(transparent)]
+    AuthFile(#[from] AuthFileError),
     /// An element of [`ClientConfig::extra_roots`] is not a list of certificates in PEM.
     #[error("extra root {index} holds no certificate in PEM")]
     ExtraRoot {
@@ -109,6 +120,7 @@ impl Default for ClientConfig {
             user_agent: concat!("trustwright/", env!("CARGO_PKG_VERSION")).to_owned(),
             plain_http: PlainHttp::LocalHosts,
             proxies: Proxies::Environment,
+            auth_files: Vec::new(),
         }
     }
 }
@@ -120,6 +132,7 @@ impl Default for Timeouts {
             request: Duration::from_secs(10),
             memory: Duration::from_hours(1),
             token_margin: Duration::from_secs(10),
+            files: Duration::from_secs(10),
         }
     }
 }

@@ -20,6 +20,7 @@
 
 mod address;
 mod auth;
+mod auth_file;
 mod body;
 mod client;
 mod config;
@@ -27,14 +28,18 @@ mod content;
 mod credential;
 mod error;
 mod exchange;
+mod keychain;
+mod live;
 mod memory;
 mod metrics;
 mod wire;
 
+pub use auth_file::{AuthFileError, AuthFileProblem};
 pub use client::{Client, Manifest, Reference, Referrers, ReferrersSource};
 pub use config::{BuildError, ClientConfig, Limits, PlainHttp, Retries, Timeouts};
 pub use content::{Descriptor, ImageManifest, Index};
 pub use credential::Credential;
 pub use error::{Answer, Error, Invalid, Object, Outage, Refusal, Request};
+pub use keychain::{Keychain, KeychainError, KeychainFormat};
 pub use metrics::{Metrics, Operation, Outcome};
 pub use trustwright_outbound::Proxies;

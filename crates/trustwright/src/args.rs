@@ -1,5 +1,7 @@
 //! The command line.
 
+mod registries;
+
 use std::{collections::BTreeSet, net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -7,6 +9,7 @@ use jiff::SignedDuration;
 use trustwright_controllers::{Declared, DependentSettings};
 use url::Url;
 
+use self::registries::RegistryArgs;
 use crate::{status::Status, trust::TrustCommand};
 
 /// Image-signature admission for Kubernetes.
@@ -137,6 +140,9 @@ pub(crate) struct Serve {
     /// How long before their end all other TUF roles are said to be expiring
     #[arg(long, value_name = "DURATION", default_value = "720h")]
     pub(crate) expiry_warning_offline: SignedDuration,
+
+    #[command(flatten)]
+    pub(crate) registries: RegistryArgs,
 
     /// Namespaces whose workloads are restarted or annotated when trust roots change, as their annotations say; none turns
     /// this off

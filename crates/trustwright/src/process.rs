@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 use trustwright_controllers::{CompanionSettings, DependentSettings, ExpiryWarning, Operator, Settings};
 use trustwright_engine::Engine;
 use trustwright_policy::{Languages, NoLanguages, Snapshot};
-use trustwright_registry::ClientConfig;
 use trustwright_roots::{DefaultRoot, EMBEDDED_ROOT};
 use trustwright_runtime::{
     certificates::{self, CertificateConfig, CertificatePolicy, ServingCertificate, service_dns_names},
@@ -247,7 +246,7 @@ impl<'a> Process<'a> {
 
     /// Keeps policies and trust roots in force, and readiness in step with them.
     fn watch(&mut self, metrics: trustwright_webhook::Metrics) -> anyhow::Result<App> {
-        let registry = trustwright_registry::Client::new(&ClientConfig::default())
+        let registry = trustwright_registry::Client::new(&self.args.registries.client_config()?)
             .context("the registry client cannot be built")?;
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let (loaded, mut is_loaded) = watch::channel(Loaded::No("the policies are being read".into()));

@@ -8,12 +8,11 @@ use reqwest::{
     header::{CONTENT_TYPE, HeaderMap},
 };
 use serde::{Deserialize, de::DeserializeOwned};
-use tokio::time::Instant;
-use trustwright_core::{Digest, Repository};
+use trustwright_core::Digest;
 
-use super::Client;
+use super::{Client, Place};
 use crate::{
-    Credential, Error, ImageManifest, Index, body,
+    Error, ImageManifest, Index, body,
     error::{Invalid, Request},
     exchange::{self, Call},
     metrics::Operation,
@@ -109,14 +108,8 @@ impl fmt::Display for Reference {
 }
 
 impl Client {
-    pub(super) async fn get_manifest(
-        &self,
-        repository: &Repository,
-        reference: &Reference,
-        credential: &Credential,
-        deadline: Instant,
-    ) -> Result<Manifest, Error> {
-        let call = call(Operation::Manifest, Method::GET, repository, reference, credential, deadline)?;
+    pub(super) async fn get_manifest(&self, place: &Place, reference: &Reference) -> Result<Manifest, Error> {
+        let call = call(Operation::Manifest, Method::GET, place, reference)?;
         let exchange = &self.0.exchange;
         let reply = exchange.ask(&call).await?;
         let request = reply.request;
@@ -127,7 +120,8 @@ impl Client {
         };
         let media_type = media_type(reply.response.headers());
         let bytes =
-            body::read(reply.response, self.bounds(exchange.limits.manifest, deadline), &request).await?;
+            body::read(reply.response, self.bounds(exchange.limits.manifest, place.deadline), &request)
+                .await?;
         let digest = match expected {
             Some(expected) => body::check_digest(&bytes, expected, &request)?,
             None => body::digest(&bytes),
@@ -137,14 +131,8 @@ impl Client {
 
     /// The digest of a tag by `HEAD`, or `None` where the registry answers it in a way that leaves hope for
     /// `GET`: without the header, or with an error that some give to `HEAD` alone.
-    pub(super) async fn head(
-        &self,
-        repository: &Repository,
-        tag: &Reference,
-        credential: &Credential,
-        deadline: Instant,
-    ) -> Result<Option<Digest>, Error> {
-        let call = call(Operation::Resolve, Method::HEAD, repository, tag, credential, deadline)?;
+    pub(super) async fn head(&self, place: &Place, tag: &Reference) -> Result<Option<Digest>, Error> {
+        let call = call(Operation::Resolve, Method::HEAD, place, tag)?;
         match self.0.exchange.ask(&call).await {
             Ok(reply) => Ok(content_digest(reply.response.headers()).unwrap_or(None)),
             Err(Error::NotFound { .. } | Error::Invalid { what: Invalid::Status(_), .. }) => Ok(None),
@@ -156,17 +144,15 @@ impl Client {
 fn call<'a>(
     operation: Operation,
     method: Method,
-    repository: &'a Repository,
+    place: &'a Place,
     reference: &Reference,
-    credential: &'a Credential,
-    deadline: Instant,
 ) -> Result<Call<'a>, Error> {
     if !reference.is_valid() {
-        let url = exchange::url(repository, "manifests/")?;
+        let url = exchange::url(&place.repository, "manifests/")?;
         return Err(Request::new("GET", &url).invalid(Invalid::Tag));
     }
-    let url = exchange::url(repository, &format!("manifests/{reference}"))?;
-    Ok(Call { operation, method, url, accept: ACCEPT, repository, credential, deadline })
+    let url = exchange::url(&place.repository, &format!("manifests/{reference}"))?;
+    Ok(place.call(operation, method, url, ACCEPT))
 }
 
 /// The digest that the registry announces, if it does.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use trustwright_core::{Digest, Repository};
 use url::Url;
 
-use super::{Client, Reference, manifest::media_type};
+use super::{Client, Place, Reference, manifest::media_type};
 use crate::{
     Credential, Descriptor, Error, Index, body,
     error::Invalid,
@@ -66,28 +66,37 @@ impl Client {
         credential: &Credential,
         deadline: Instant,
     ) -> Result<Referrers, Error> {
-        let registry = repository.registry();
+        let place = self.place(repository, credential, deadline).await;
+        self.referrers_at(&place, digest, artifact_type).await
+    }
+
+    async fn referrers_at(
+        &self,
+        place: &Place,
+        digest: &Digest,
+        artifact_type: Option<&str>,
+    ) -> Result<Referrers, Error> {
+        let registry = place.repository.registry();
         if self.0.without_referrers.get(registry, Instant::now()).is_some() {
-            let manifests = self.manifests_of_tag(repository, digest, credential, deadline).await?;
+            let manifests = self.manifests_of_tag(place, digest).await?;
             return Ok(Referrers::of_tag(manifests, artifact_type));
         }
         let limits = self.0.exchange.limits;
-        let mut url = exchange::url(repository, &format!("referrers/{digest}"))?;
+        let mut url = exchange::url(&place.repository, &format!("referrers/{digest}"))?;
         if let Some(wanted) = artifact_type {
             url.query_pairs_mut().append_pair("artifactType", wanted);
         }
         let first = url.clone();
         let mut list = Vec::new();
         for page in 0..limits.referrers_pages {
-            let (operation, method, accept) = (Operation::Referrers, Method::GET, INDEX);
-            let call = Call { operation, method, url, accept, repository, credential, deadline };
+            let call = place.call(Operation::Referrers, Method::GET, url, INDEX);
             let next = match self.page(&call).await? {
                 Page::Listed { index, next } => {
                     list.extend(index.manifests.into_iter().filter(|found| is_wanted(found, artifact_type)));
                     next
                 }
                 Page::NoApi { is_general } if page == 0 => {
-                    let manifests = self.manifests_of_tag(repository, digest, credential, deadline).await?;
+                    let manifests = self.manifests_of_tag(place, digest).await?;
                     // The tag proves that the repository exists and that there is no API to list it. Without
                     // that proof, whoever may name a repository could hide the API from everyone.
                     if is_general && manifests.is_some() {
@@ -146,13 +155,11 @@ impl Client {
     /// The manifests in the index under the fallback's tag, or `None` without such a tag.
     async fn manifests_of_tag(
         &self,
-        repository: &Repository,
+        place: &Place,
         digest: &Digest,
-        credential: &Credential,
-        deadline: Instant,
     ) -> Result<Option<Vec<Descriptor>>, Error> {
         let tag = Reference::Tag(format!("sha256-{}", digest.hex()));
-        match self.manifest(repository, &tag, credential, deadline).await? {
+        match self.manifest_at(place, &tag).await? {
             Some(manifest) => Ok(Some(manifest.index()?.manifests)),
             None => Ok(None),
         }

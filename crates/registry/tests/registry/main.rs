@@ -4,6 +4,7 @@
 
 mod auth;
 mod blobs;
+mod files;
 mod manifests;
 mod referrers;
 mod server;
