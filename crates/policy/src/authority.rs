@@ -16,15 +16,15 @@ pub struct Formats {
     pub bundle: bool,
 }
 
-/// In which repository evidence is looked for (`source`).
+/// In which repository evidence is looked for, and by whose credentials (`source`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Place {
     /// The repository; the image's own where there is none.
     pub repository: Option<Repository>,
     /// What stands before the names of legacy tags; mostly nothing.
     pub tag_prefix: String,
-    /// Secrets of the workload's namespace with the credentials for it (`signaturePullSecrets`), by name; the workload's
-    /// own where there is none.
+    /// Secrets of the workload's namespace that take the place of its own pull secrets (`signaturePullSecrets`); none
+    /// leaves it at those.
     pub pull_secrets: Vec<String>,
 }
 

@@ -211,9 +211,8 @@ fn place(sources: &[api::Source]) -> Result<Place, Unusable> {
         [source] => source,
         _ => return Err(Unusable::spec(".source", "only single source is supported")),
     };
-    if !source.signature_pull_secrets.is_empty() {
-        let problem = "pull secrets are not read by this version";
-        return Err(Unusable::spec(".source[0].signaturePullSecrets", problem));
+    if let Some(index) = source.signature_pull_secrets.iter().position(|secret| secret.name.is_empty()) {
+        return Err(Unusable::spec(format!(".source[0].signaturePullSecrets[{index}].name"), "missing"));
     }
     let unusable = |problem: String| Unusable::spec(".source[0].oci", problem);
     let repository = match source.oci.as_str() {
@@ -223,8 +222,11 @@ fn place(sources: &[api::Source]) -> Result<Place, Unusable> {
         }
         oci => Some(oci.parse().map_err(|_| unusable(format!("{oci:?} is no repository")))?),
     };
-    let tag_prefix = source.tag_prefix.clone().unwrap_or_default();
-    Ok(Place { repository, tag_prefix, pull_secrets: Vec::new() })
+    Ok(Place {
+        repository,
+        tag_prefix: source.tag_prefix.clone().unwrap_or_default(),
+        pull_secrets: source.signature_pull_secrets.iter().map(|secret| secret.name.clone()).collect(),
+    })
 }
 
 fn public_key(key: &api::KeyRef, reader: &Reader<'_>) -> Result<PublicKey, Unusable> {

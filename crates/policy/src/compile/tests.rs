@@ -125,8 +125,8 @@ fn an_authority_that_cannot_be_used_names_the_field_and_leaves_the_others_alone(
             ".source",
         ),
         (
-            json!({"key": {"data": pem()}, "source": [{"oci": "ghcr.io/a/b", "signaturePullSecrets": [{"name": "s"}]}]}),
-            ".source[0].signaturePullSecrets",
+            json!({"key": {"data": pem()}, "source": [{"signaturePullSecrets": [{"name": "s"}, {"name": ""}]}]}),
+            ".source[0].signaturePullSecrets[1].name",
         ),
         (json!({"key": {"data": pem()}, "signatureFormat": "bundel"}), ".signatureFormat"),
         (json!({"keyless": {"identities": []}}), ".keyless.identities"),
@@ -161,6 +161,7 @@ fn an_authority_that_cannot_be_used_names_the_field_and_leaves_the_others_alone(
         json!({"key": {"data": pem()}, "rfc3161timestamp": {"trustRootRef": "t"}}),
         json!({"key": {"data": pem()}, "attestations": [{"name": "a", "predicateType": "spdx"}]}),
         json!({"key": {"data": pem()}, "source": [{"oci": "ghcr.io/a/b", "tagPrefix": "x-"}]}),
+        json!({"key": {"data": pem()}, "source": [{"signaturePullSecrets": [{"name": "s"}, {"name": "t"}]}]}),
         keyless(&json!({"issuer": "i", "subjectRegExp": "s"})),
         json!({"static": {"action": "fail", "message": "no"}}),
         own(&json!({"data": authority(true)})),
@@ -204,7 +205,9 @@ fn a_key_in_place_of_an_authoritys_certificate_says_what_is_missing() {
 #[test]
 fn evidence_is_looked_for_where_and_as_what_the_authority_says() {
     let policy = spec(|spec| {
-        spec["authorities"][0]["source"] = json!([{"oci": "ghcr.io/example/signatures", "tagPrefix": "x-"}]);
+        spec["authorities"][0]["source"] = json!([{
+            "oci": "ghcr.io/example/signatures", "tagPrefix": "x-", "signaturePullSecrets": [{"name": "b"}, {"name": "a"}],
+        }]);
         spec["authorities"][0]["attestations"] = json!([
             {"name": "a", "predicateType": "slsaprovenance"},
             {"name": "b", "predicateType": "https://example.com/v1"},
@@ -214,7 +217,7 @@ fn evidence_is_looked_for_where_and_as_what_the_authority_says() {
     let expected = Place {
         repository: Some("ghcr.io/example/signatures".parse().unwrap()),
         tag_prefix: "x-".into(),
-        pull_secrets: Vec::new(),
+        pull_secrets: vec!["b".into(), "a".into()],
     };
     assert_eq!(*place, expected);
     let Wanted::Attestations(attestations) = wanted else { panic!("{wanted:?}") };
