@@ -41,6 +41,8 @@ pub enum Reason {
     UntrustedLogEntry,
     /// The timestamp that is asked for is missing, or of no trusted authority.
     UntrustedTimestamp,
+    /// Pull secrets cannot be read, or hold something else.
+    PullSecretUnusable,
     /// The registry refused our credentials, or wants some.
     RegistryUnauthorized,
     /// The registry could not be reached, or failed.
@@ -55,7 +57,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for metrics that must exist before they first count.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::MalformedRequest,
         Self::InvalidReference,
         Self::NotADigest,
@@ -75,6 +77,7 @@ impl Reason {
         Self::UntrustedCertificate,
         Self::UntrustedLogEntry,
         Self::UntrustedTimestamp,
+        Self::PullSecretUnusable,
         Self::RegistryUnauthorized,
         Self::RegistryUnavailable,
         Self::RegistryInvalid,
@@ -104,6 +107,7 @@ impl Reason {
             Self::UntrustedCertificate => "untrusted_certificate",
             Self::UntrustedLogEntry => "untrusted_log_entry",
             Self::UntrustedTimestamp => "untrusted_timestamp",
+            Self::PullSecretUnusable => "pull_secret_unusable",
             Self::RegistryUnauthorized => "registry_unauthorized",
             Self::RegistryUnavailable => "registry_unavailable",
             Self::RegistryInvalid => "registry_invalid",

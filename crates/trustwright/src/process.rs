@@ -23,7 +23,7 @@ use trustwright_runtime::{
     server::{self, Limits, TlsOptions, TlsVersion},
     shutdown::{self, Shutdown},
 };
-use trustwright_webhook::{App, Contact, Loaded, Reporter, Sources, denials, report, router};
+use trustwright_webhook::{App, Contact, Loaded, PullSecrets, Reporter, Sources, denials, report, router};
 
 use crate::args::{Args, Mode, Roles, Serve};
 
@@ -311,6 +311,7 @@ impl<'a> Process<'a> {
         Ok(App {
             snapshot,
             engine: Engine::new(registry),
+            pull_secrets: PullSecrets::new(self.client.clone()),
             metrics,
             denials,
             readiness: self.readiness.clone(),

@@ -14,6 +14,7 @@
 
 mod admission;
 mod conversion;
+mod credentials;
 mod deadline;
 mod denials;
 mod guard;
@@ -31,6 +32,7 @@ mod trust_root;
 mod watch;
 mod workload;
 
+pub use credentials::{PullSecrets, Puller, WorkloadCredentials};
 pub use denials::{Denial, Denials, REPORTING_CONTROLLER, denials, tell};
 pub use index::Index;
 pub use metrics::Metrics;

@@ -23,7 +23,7 @@ use trustwright_policy::{Languages, Snapshot};
 use trustwright_runtime::probes::Readiness;
 
 use crate::{
-    Denials, Metrics, admission, conversion, deadline,
+    Denials, Metrics, PullSecrets, admission, conversion, deadline,
     guard::guard,
     mutation, objects,
     review::{self, Request},
@@ -50,6 +50,8 @@ pub struct App {
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// Judges images.
     pub engine: Engine,
+    /// What workloads show to registries.
+    pub pull_secrets: PullSecrets,
     /// What is counted.
     pub metrics: Metrics,
     /// Takes what is refused, to be told as events.

@@ -38,18 +38,30 @@ pub(crate) fn resource(group: &str, kind: &str) -> Option<&'static str> {
     KINDS.iter().find(|known| known.group == group && known.name == kind).map(|known| known.resource)
 }
 
-/// The images of `object`, in the order of the reference: init, plain and ephemeral containers, then image
-/// volumes. The error says what of the object cannot be read.
-pub(crate) fn images(group: &str, version: &str, kind: &str, object: &Value) -> Result<Vec<Image>, String> {
+/// The pod spec of `object`, and its path for people, which are names with dots between them. The error says what of the
+/// object cannot be read.
+pub(crate) fn pod_spec<'o>(
+    group: &str,
+    version: &str,
+    kind: &str,
+    object: &'o Value,
+) -> Result<(String, &'o Value), String> {
     let Some(known) = KINDS.iter().find(|known| known.group == group && known.name == kind) else {
         let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
         return Err(format!("unhandled kind: {group_version}, Kind={kind}"));
     };
     let path = known.pod_spec.join(".");
-    let pointer = format!("/{}", known.pod_spec.join("/"));
-    let Some(spec) = object.pointer(&pointer).filter(|spec| spec.is_object()) else {
-        return Err(format!("{path}: expected an object"));
-    };
+    match object.pointer(&format!("/{}", known.pod_spec.join("/"))).filter(|spec| spec.is_object()) {
+        Some(spec) => Ok((path, spec)),
+        None => Err(format!("{path}: expected an object")),
+    }
+}
+
+/// The images of `object`, in the order of the reference: init, plain and ephemeral containers, then image
+/// volumes. The error says what of the object cannot be read.
+pub(crate) fn images(group: &str, version: &str, kind: &str, object: &Value) -> Result<Vec<Image>, String> {
+    let (path, spec) = pod_spec(group, version, kind, object)?;
+    let pointer = format!("/{}", path.replace('.', "/"));
     let mut images = Vec::new();
     for (list, below) in
         [("initContainers", ""), ("containers", ""), ("ephemeralContainers", ""), ("volumes", "image")]

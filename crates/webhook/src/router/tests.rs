@@ -59,6 +59,7 @@ impl Server {
         let app = App {
             snapshot: Arc::new(ArcSwap::from_pointee(Snapshot { policies, ..Snapshot::default() })),
             engine: Engine::new(Client::new(&config).unwrap()),
+            pull_secrets: PullSecrets::new(crate::credentials::tests::no_api_server()),
             metrics: Metrics::register(registry.own()),
             denials: crate::denials().0,
             readiness: Readiness::new(&[]),
