@@ -1,6 +1,6 @@
 //! What a [`Client`](crate::Client) is built from.
 
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use trustwright_outbound::Proxies;
 
@@ -15,6 +15,8 @@ pub struct ClientConfig {
     pub limits: Limits,
     /// How often a request is repeated.
     pub retries: Retries,
+    /// How much is asked of one host.
+    pub host_limits: HostLimits,
     /// Certificates of authorities to trust besides the platform's (`SSL_CERT_FILE`, `SSL_CERT_DIR`), each
     /// element one or more certificates in PEM.
     pub extra_roots: Vec<String>,
@@ -44,6 +46,9 @@ pub struct Timeouts {
     /// How long before its expiry a token is no longer used. Default 10 s, and at most a quarter of the
     /// token's life.
     pub token_margin: Duration,
+    /// The longest pause that a host gets by answering 429 with `Retry-After`; after it, it is asked again. Default 1
+    /// min.
+    pub pause: Duration,
     /// How long files of the configuration are taken to be unchanged. Default 10 s.
     pub files: Duration,
 }
@@ -70,6 +75,16 @@ pub struct Limits {
     pub memory: usize,
 }
 
+/// How much is asked of one host (a registry, its token service, or where it redirects to) by all callers together.
+/// What cannot be sent before its deadline fails at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct HostLimits {
+    /// Requests per second, of which those of one second may be sent at once. Default 500.
+    pub requests_per_second: NonZeroU32,
+    /// Requests whose answers are not read to the end yet. Default 64.
+    pub concurrent_requests: NonZeroU32,
+}
+
 /// How often a request is repeated after a failure to connect, 408, 429 or 5xx.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retries {
@@ -77,7 +92,7 @@ pub struct Retries {
     pub attempts: u32,
     /// The first pause, give or take a quarter; each further one is three times as long. Default 250 ms.
     /// `Retry-After` in seconds takes its place where it fits into the deadline, and ends the call where it
-    /// does not.
+    /// does not; after a 429 it holds for all requests to that host, see [`Timeouts::pause`].
     pub backoff: Duration,
 }
 
@@ -116,6 +131,7 @@ impl Default for ClientConfig {
             timeouts: Timeouts::default(),
             limits: Limits::default(),
             retries: Retries::default(),
+            host_limits: HostLimits::default(),
             extra_roots: Vec::new(),
             user_agent: concat!("trustwright/", env!("CARGO_PKG_VERSION")).to_owned(),
             plain_http: PlainHttp::LocalHosts,
@@ -132,6 +148,7 @@ impl Default for Timeouts {
             request: Duration::from_secs(10),
             memory: Duration::from_hours(1),
             token_margin: Duration::from_secs(10),
+            pause: Duration::from_mins(1),
             files: Duration::from_secs(10),
         }
     }
@@ -149,6 +166,14 @@ impl Default for Limits {
             redirects: 5,
             memory: 4096,
         }
+    }
+}
+
+impl Default for HostLimits {
+    fn default() -> Self {
+        const PER_SECOND: NonZeroU32 = NonZeroU32::new(500).unwrap();
+        const CONCURRENT: NonZeroU32 = NonZeroU32::new(64).unwrap();
+        Self { requests_per_second: PER_SECOND, concurrent_requests: CONCURRENT }
     }
 }
 

@@ -179,9 +179,18 @@ pub enum Outage {
     /// Its name cannot be resolved.
     #[error("name resolution failed")]
     Dns,
+    /// It is not asked: more requests to it wait than its limits let through in time.
+    #[error("not sent: too many requests to this host are waiting")]
+    Limited,
     /// It does not speak TLS.
     #[error("server does not speak TLS")]
     NotTls,
+    /// It is not asked: it has answered 429 and asked for a pause, which lasts longer than the caller can wait.
+    #[error("not sent: the host has asked for a pause, of which {seconds} s are left")]
+    Paused {
+        /// What is left of the pause, in seconds.
+        seconds: u64,
+    },
     /// It failed, or asked us to come back later.
     #[error("{0}")]
     Status(Answer),

@@ -100,12 +100,15 @@ impl Exchange {
                 Err(Error::Unauthorized { request: Box::new(reply.request), answer })
             }
             Some(Challenge::Bearer { realm, service }) => {
+                let from_plain_http = reply.registry_url.scheme() == "http";
+                // Its place under the host's limits may be the last one, and the token service on the same host.
+                drop(reply);
                 let request = TokenRequest {
                     realm,
                     service,
                     repository: call.repository,
                     credential: call.credential,
-                    from_plain_http: reply.registry_url.scheme() == "http",
+                    from_plain_http,
                     deadline: call.deadline,
                 };
                 let (header, life) = request.fetch(&self.wire, self.limits, self.timeouts).await?;

@@ -7,7 +7,7 @@
 //! ```text
 //! Client ── resolve · manifest · blob · referrers      what is asked, what an answer must look like
 //!   Exchange ── 401 → token, redirects                 who may see which credential
-//!     Wire ── time limits, retries, https or http      one HTTP request
+//!     Wire ── limits of time and rate, retries, http   one HTTP request
 //!       outbound ── DNS, reading, causes               what every client here has in common
 //! ```
 //!
@@ -36,7 +36,7 @@ mod wire;
 
 pub use auth_file::{AuthFileError, AuthFileProblem};
 pub use client::{Client, Manifest, Reference, Referrers, ReferrersSource};
-pub use config::{BuildError, ClientConfig, Limits, PlainHttp, Retries, Timeouts};
+pub use config::{BuildError, ClientConfig, HostLimits, Limits, PlainHttp, Retries, Timeouts};
 pub use content::{Descriptor, ImageManifest, Index};
 pub use credential::Credential;
 pub use error::{Answer, Error, Invalid, Object, Outage, Refusal, Request};

@@ -34,7 +34,29 @@ impl<K: Eq + Hash + Clone, V: Clone> Memory<K, V> {
     /// Remembers `value` for `life` from `now`. Where there is no room, expired entries go first and then the
     /// one that would expire next.
     pub(crate) fn put(&self, key: K, value: V, now: Instant, life: Duration) {
+        self.put_into(&mut self.entries(), key, value, now, life);
+    }
+
+    /// What is remembered of `key`, which is then remembered for `life` from `now`, or else what `make` makes.
+    pub(crate) fn get_or_put(&self, key: K, now: Instant, life: Duration, make: impl FnOnce() -> V) -> V {
         let mut entries = self.entries();
+        if let Some((until, value)) = entries.get_mut(&key).filter(|(until, _)| now < *until) {
+            *until = now + life;
+            return value.clone();
+        }
+        let value = make();
+        self.put_into(&mut entries, key, value.clone(), now, life);
+        value
+    }
+
+    fn put_into(
+        &self,
+        entries: &mut HashMap<K, (Instant, V)>,
+        key: K,
+        value: V,
+        now: Instant,
+        life: Duration,
+    ) {
         if entries.len() >= self.capacity && !entries.contains_key(&key) {
             entries.retain(|_, (until, _)| now < *until);
             if entries.len() >= self.capacity {

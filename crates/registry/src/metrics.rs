@@ -24,6 +24,8 @@ pub enum Outcome {
     ClientError,
     /// 403.
     Forbidden,
+    /// Never sent, for the limits of its host or the pause that it asked for.
+    Held,
     /// 404.
     NotFound,
     /// 2xx.
@@ -69,9 +71,10 @@ impl Operation {
 
 impl Outcome {
     /// Every outcome.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::ClientError,
         Self::Forbidden,
+        Self::Held,
         Self::NotFound,
         Self::Ok,
         Self::Redirect,
@@ -88,6 +91,7 @@ impl Outcome {
         match self {
             Self::ClientError => "client_error",
             Self::Forbidden => "forbidden",
+            Self::Held => "held",
             Self::NotFound => "not_found",
             Self::Ok => "ok",
             Self::Redirect => "redirect",
@@ -158,6 +162,6 @@ mod tests {
             }
         }
         assert!(counters.snapshot().iter().all(|(_, _, count)| count == 1));
-        assert_eq!(counters.snapshot().requests(Operation::Blob), 11);
+        assert_eq!(counters.snapshot().requests(Operation::Blob), 12);
     }
 }

@@ -3,17 +3,19 @@
 mod failure;
 mod retry;
 mod scheme;
+mod throttle;
 
 use std::sync::Arc;
 
-use reqwest::{Certificate, Response};
+use reqwest::{Certificate, Response, StatusCode};
 use tokio::time::{Instant, sleep, timeout_at};
 use trustwright_outbound::{NoAnswer, earliest, names_refused_address, root_cause};
 
 pub(crate) use self::failure::Failure;
+use self::throttle::Throttles;
 use crate::{
     address,
-    config::{BuildError, ClientConfig, PlainHttp, Retries, Timeouts},
+    config::{BuildError, ClientConfig, HostLimits, PlainHttp, Retries, Timeouts},
     error::Refusal,
     memory::Memory,
     metrics::{Counters, Operation, Outcome},
@@ -26,6 +28,8 @@ pub(crate) struct Wire {
     retries: Retries,
     plain_http: PlainHttp,
     schemes: Memory<String, scheme::Scheme>,
+    host_limits: HostLimits,
+    throttles: Throttles,
     counters: Arc<Counters>,
 }
 
@@ -51,6 +55,8 @@ impl Wire {
             retries: config.retries,
             plain_http: config.plain_http,
             schemes: Memory::new(config.limits.memory),
+            host_limits: config.host_limits,
+            throttles: Throttles::new(config.limits.memory),
             counters,
         })
     }
@@ -102,12 +108,7 @@ impl Wire {
             self.counters.add(operation, Outcome::Refused);
             return Err(Failure::Refused(refusal));
         }
-        let until = earliest(deadline, self.timeouts.request);
-        let result = match timeout_at(until, self.http.execute(request)).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(NoAnswer::of(&error).into()),
-            Err(_) => Err(Failure::Timeout),
-        };
+        let result = self.execute(request, deadline).await;
         let outcome = match &result {
             Ok(response) => Outcome::of_status(response.status().as_u16()),
             Err(failure) => failure.outcome(),
@@ -115,6 +116,25 @@ impl Wire {
         self.counters.add(operation, outcome);
         tracing::debug!(operation = operation.as_str(), outcome = outcome.as_str(), "registry request");
         result
+    }
+
+    /// Sends a request as its host's throttle lets it. The permit is in the answer: it ends when the body is read.
+    async fn execute(&self, request: reqwest::Request, deadline: Instant) -> Result<Response, Failure> {
+        let throttle = self.throttles.of(scheme::host_and_port(request.url()), self.host_limits);
+        let permit = throttle.enter(deadline).await?;
+        let until = earliest(deadline, self.timeouts.request);
+        let mut response = match timeout_at(until, self.http.execute(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(NoAnswer::of(&error).into()),
+            Err(_) => return Err(Failure::Timeout),
+        };
+        if response.status() == StatusCode::TOO_MANY_REQUESTS
+            && let Some(pause) = retry::retry_after(&response)
+        {
+            throttle.pause(Instant::now() + pause.min(self.timeouts.pause));
+        }
+        response.extensions_mut().insert(permit);
+        Ok(response)
     }
 
     fn may_be_plain(&self, url: &url::Url) -> bool {

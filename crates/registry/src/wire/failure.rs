@@ -34,10 +34,16 @@ impl From<NoAnswer> for Failure {
 impl Failure {
     pub(super) const fn outcome(&self) -> Outcome {
         match self {
+            Self::Outage(Outage::Limited | Outage::Paused { .. }) => Outcome::Held,
             Self::Outage(_) => Outcome::Transport,
             Self::Refused(_) => Outcome::Refused,
             Self::Timeout => Outcome::Timeout,
         }
+    }
+
+    /// Whether the connection has failed, and not a limit of our own.
+    pub(super) const fn is_of_connection(&self) -> bool {
+        matches!(self.outcome(), Outcome::Transport)
     }
 
     pub(crate) fn at(self, request: &Request) -> Error {

@@ -21,7 +21,11 @@ pub(super) fn pause(retries: Retries, attempt: u32, result: &Result<Response, Fa
         Err(Failure::Outage(Outage::Connect | Outage::Connection | Outage::Dns)) => None,
         Ok(_) | Err(_) => return None,
     };
-    Some(wish.unwrap_or_else(|| backoff(retries.backoff, attempt, random())))
+    Some(match wish {
+        // Whoever was told the same need not come back at the same moment.
+        Some(wish) => wish + backoff(retries.backoff, 0, random()) / 4,
+        None => backoff(retries.backoff, attempt, random()),
+    })
 }
 
 const fn is_passing(status: u16) -> bool {
@@ -29,7 +33,7 @@ const fn is_passing(status: u16) -> bool {
 }
 
 /// Seconds only: a date would be judged by the registry's clock.
-fn retry_after(response: &Response) -> Option<Duration> {
+pub(super) fn retry_after(response: &Response) -> Option<Duration> {
     let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse::<u32>().ok()?;
     Some(Duration::from_secs(seconds.into()))
 }

@@ -28,7 +28,7 @@ impl Wire {
         let host = host_and_port(request.url());
         if let Some(scheme) = self.schemes.get(&host, Instant::now()) {
             let result = self.once_in(scheme, operation, request, deadline).await;
-            if matches!(result, Err(Failure::Outage(_))) {
+            if result.as_ref().is_err_and(Failure::is_of_connection) {
                 self.schemes.forget(&host);
             }
             return result;
@@ -68,11 +68,16 @@ impl Wire {
 const fn is_without_tls(outage: &Outage) -> bool {
     match outage {
         Outage::Connect | Outage::ConnectTimeout | Outage::Connection | Outage::NotTls => true,
-        Outage::Certificate | Outage::Dns | Outage::Status(_) | Outage::Tls => false,
+        Outage::Certificate
+        | Outage::Dns
+        | Outage::Limited
+        | Outage::Paused { .. }
+        | Outage::Status(_)
+        | Outage::Tls => false,
     }
 }
 
-fn host_and_port(url: &Url) -> String {
+pub(super) fn host_and_port(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}{port}", url.host_str().unwrap_or_default())
 }

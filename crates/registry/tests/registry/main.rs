@@ -8,6 +8,7 @@ mod files;
 mod manifests;
 mod referrers;
 mod server;
+mod throttle;
 mod time;
 mod tls;
 
