@@ -16,10 +16,12 @@
 //! Controller, which cannot be told, listens beyond 127.0.0.1, and no client run here reaches anything that is not on
 //! loopback.
 
+pub mod argocd;
 pub mod certs;
 pub mod control_plane;
 pub mod front;
 pub mod http;
+mod judge;
 pub mod kstatus;
 pub mod operator;
 pub mod policy_controller;

@@ -18,6 +18,8 @@ mod go;
 /// A program that tests run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tool {
+    /// Says what health scripts of Argo CD make of objects; see [`argocd`](crate::argocd).
+    ArgocdHealth,
     /// Signs and verifies images.
     Cosign,
     /// Pushes and copies images.
@@ -50,7 +52,8 @@ pub enum Tool {
 
 impl Tool {
     /// Every tool, the quick builds first.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
+        Self::ArgocdHealth,
         Self::Crane,
         Self::Referrers,
         Self::Etcd,
@@ -74,6 +77,7 @@ impl Tool {
     /// Returns the name of the binary.
     pub fn name(self) -> &'static str {
         match self {
+            Self::ArgocdHealth => "argocd-health",
             Self::Cosign => "cosign",
             Self::Crane => "crane",
             Self::Etcd => "etcd",
@@ -102,6 +106,7 @@ impl Tool {
     /// Returns the folder under `tests/tools` whose `go.mod` pins the tool.
     fn module(self) -> &'static str {
         match self {
+            Self::ArgocdHealth => "argocd",
             Self::Cosign => "cosign",
             Self::Crane | Self::Referrers => "crane",
             Self::Etcd => "etcd",
@@ -119,6 +124,7 @@ impl Tool {
     /// Returns the Go package that builds to the tool.
     fn package(self) -> &'static str {
         match self {
+            Self::ArgocdHealth => "./health",
             Self::Cosign => "github.com/sigstore/cosign/v3/cmd/cosign",
             Self::Crane => "github.com/google/go-containerregistry/cmd/crane",
             Self::Etcd => "go.etcd.io/etcd/server/v3",
