@@ -4,6 +4,7 @@
 //! object ── stored::read ──> as with our definition ── TrustRoots::decide ──> our status
 //! our status, what the peer has loaded ── say, stored ── overlay ──> their status with ours in it ──> PUT
 //! fingerprint, what the peer has loaded ── tell ──> annotation ──> the peer reads its mirror again
+//! policies that the peer has loaded ── policies, say ──> which of them rest on it, and whether all that should do
 //! keys that the peer can load ── loadable, second ──> another TrustRoot, where that is wished for
 //! ```
 //!
@@ -18,6 +19,7 @@
 mod loadable;
 mod overlay;
 mod peer;
+mod policies;
 mod say;
 pub(crate) mod schema;
 mod second;
@@ -39,11 +41,13 @@ use kube::{
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
-use trustwright_api::v1alpha1::{ConditionType, TrustRootReason, TrustRootStatus, condition};
+use trustwright_api::v1alpha1::{ConditionType, TrustRootReason, TrustRootStatus, UsedBy, condition};
 use trustwright_roots::{Artifact, Root, Source, read};
 use trustwright_trust::{TrustMaterial, tuf::Floor};
 
 use crate::{
+    Metrics,
+    enforcement::MOST_USERS,
     status::Transition,
     trust_root::{FloorsError, TrustRoots},
 };
@@ -55,6 +59,7 @@ use step::{Step, step};
 use tell::{MATERIAL, TOLD, Tell, Told, tell};
 
 pub(crate) use peer::Follow;
+pub(crate) use policies::Users;
 
 const FIELD_MANAGER: &str = "trustwright-companion";
 /// Longest wait for one write.
@@ -104,6 +109,7 @@ pub(crate) struct Companion {
     api: Api<DynamicObject>,
     resource: ApiResource,
     peer: Peer,
+    metrics: Metrics,
     /// Whether the other system is told; our rights suffice for it where we were asked to be its companion.
     tells: bool,
     told: Mutex<BTreeMap<String, Told>>,
@@ -128,6 +134,7 @@ impl Companion {
         resource: ApiResource,
         roots: Arc<TrustRoots>,
         settings: Option<&CompanionSettings>,
+        metrics: Metrics,
         changed: mpsc::UnboundedSender<String>,
     ) -> (Self, Option<Follow>) {
         let (peer, follow) = match settings {
@@ -141,7 +148,7 @@ impl Companion {
         let api = Api::all_with(client, &resource);
         let tells = follow.is_some();
         let (told, seconds) = (Mutex::default(), Mutex::default());
-        (Self { roots, api, resource, peer, tells, told, seconds, changed }, follow)
+        (Self { roots, api, resource, peer, metrics, tells, told, seconds, changed }, follow)
     }
 
     /// Forgets one object.
@@ -172,7 +179,12 @@ impl Companion {
         }
         let ours = stored::read(object);
         let decision = self.roots.decide(&ours, now).await?;
-        let fields = decision.status.unwrap_or_else(|| ours.data["status"].clone());
+        let mut fields = decision.status.unwrap_or_else(|| ours.data["status"].clone());
+        let users = self.peer.users(&name, now);
+        if let Some(users) = &users {
+            fields["usedBy"] = used_by(users);
+            self.metrics.show_users(&name, users);
+        }
         let status: TrustRootStatus = serde_json::from_value(fields.clone()).unwrap_or_default();
         let material = material(&ours, &status, now);
         let step = self.step(&name, &status, material.as_deref());
@@ -183,12 +195,14 @@ impl Companion {
         });
         let told = self.told().get(&name).filter(|told| Some(&told.about) == about.as_ref()).cloned();
         let refused = told.as_ref().and_then(|told| told.refused.as_deref());
-        let said = say(&status, &step, refused, second.as_ref());
+        let said = say(&status, &step, refused, second.as_ref(), users.as_ref());
         let theirs = object.data.get("status").cloned().unwrap_or_default();
         let next =
             overlay(&theirs, &Ours { annotations: stored::annotations(&fields), conditions: said }, now);
 
-        let again = [decision.again, second.and_then(|second| second.again)].into_iter().flatten().min();
+        let later =
+            [decision.again, second.and_then(|second| second.again), users.and_then(|users| users.again)];
+        let again = later.into_iter().flatten().min();
         let mut settled = Settled { again, ..Settled::default() };
         let mut version = object.resource_version();
         if next != theirs {
@@ -367,6 +381,15 @@ async fn within<T>(
 
 fn soon(settled: Settled, now: Timestamp) -> Settled {
     Settled { again: Some(now), ..settled }
+}
+
+/// The field of our status: nothing where nobody rests on it.
+fn used_by(users: &Users) -> Value {
+    if users.loaded.is_empty() {
+        return Value::Null;
+    }
+    let count = i64::try_from(users.loaded.len()).unwrap_or(i64::MAX);
+    json!(UsedBy { count, policies: users.loaded.iter().take(MOST_USERS).cloned().collect() })
 }
 
 /// Whether they take themselves to be ready.

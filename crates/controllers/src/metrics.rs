@@ -16,8 +16,8 @@ use prometheus_client::{
 };
 use trustwright_api::v1alpha1::TrustRootReason;
 
-use crate::{enforcement::Enforcement, trust_root::Shown};
-use collector::{Collected, Policies};
+use crate::{companion::Users, enforcement::Enforcement, trust_root::Shown};
+use collector::{Collected, PeerPolicies, Policies};
 
 /// Upper bounds of durations, in seconds.
 const BUCKETS: [f64; 10] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -58,6 +58,7 @@ pub struct Metrics {
     restarts: Family<KindLabels, Counter>,
     shown: Arc<Mutex<BTreeMap<String, Shown>>>,
     enforcement: Arc<Mutex<Option<Arc<Enforcement>>>>,
+    users: Arc<Mutex<BTreeMap<String, Users>>>,
 }
 
 impl Metrics {
@@ -73,6 +74,7 @@ impl Metrics {
             restarts: Family::default(),
             shown: Arc::default(),
             enforcement: Arc::default(),
+            users: Arc::default(),
         };
         registry.register(
             "controller_runtime_reconcile",
@@ -107,6 +109,7 @@ impl Metrics {
         );
         registry.register_collector(Box::new(Collected(metrics.shown.clone())));
         registry.register_collector(Box::new(Policies(metrics.enforcement.clone())));
+        registry.register_collector(Box::new(PeerPolicies(metrics.users.clone())));
         metrics
     }
 
@@ -125,6 +128,7 @@ impl Metrics {
         self.leader.set(i64::from(leads));
         if !leads {
             self.shown().clear();
+            self.users().clear();
             self.enforces(None);
         }
     }
@@ -151,15 +155,26 @@ impl Metrics {
         self.shown().insert(name.to_owned(), shown);
     }
 
+    /// Who rests on a trust root, beside another system.
+    pub(crate) fn show_users(&self, name: &str, users: &Users) {
+        self.users().insert(name.to_owned(), users.clone());
+    }
+
     pub(crate) fn forget(&self, name: &str) {
         self.shown().remove(name);
+        self.users().remove(name);
     }
 
     pub(crate) fn retain(&self, names: &BTreeSet<String>) {
         self.shown().retain(|name, _| names.contains(name));
+        self.users().retain(|name, _| names.contains(name));
     }
 
     fn shown(&self) -> MutexGuard<'_, BTreeMap<String, Shown>> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn users(&self) -> MutexGuard<'_, BTreeMap<String, Users>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

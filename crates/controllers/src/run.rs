@@ -229,8 +229,14 @@ async fn lead_with(operator: &Operator, served: Schema) {
     if let Some(reason) = beside(operator, served) {
         tracing::info!(reason, "Running beside another system: only TrustRoots are kept");
         let settings = operator.companion.as_ref();
-        let (companion, follow) =
-            Companion::new(operator.client.clone(), resource, roots, settings, changed.clone());
+        let (companion, follow) = Companion::new(
+            operator.client.clone(),
+            resource,
+            roots,
+            settings,
+            operator.metrics.clone(),
+            changed.clone(),
+        );
         tokio::join!(
             drive(operator, Reconciler::Companion(Arc::new(companion)), polled, touched),
             async {

@@ -30,6 +30,8 @@ pub(super) enum Type {
     PeerInStep,
     /// The other system could be told of a change. Exists only while false.
     PeerTold,
+    /// The other system has every policy that rests on it loaded as it is now. Only where one does.
+    PoliciesLoaded,
     /// The last refresh succeeded.
     Refreshed,
     /// Signatures are checked against what the trust root says.
@@ -39,11 +41,12 @@ pub(super) enum Type {
 }
 
 impl Type {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Expired,
         Self::Expiring,
         Self::PeerInStep,
         Self::PeerTold,
+        Self::PoliciesLoaded,
         Self::Refreshed,
         Self::SignatureChecksReady,
         Self::WrittenAs,
@@ -55,6 +58,7 @@ impl Type {
             Self::Expiring => "Expiring",
             Self::PeerInStep => "PeerInStep",
             Self::PeerTold => "PeerTold",
+            Self::PoliciesLoaded => "PoliciesLoaded",
             Self::Refreshed => "Refreshed",
             Self::SignatureChecksReady => "SignatureChecksReady",
             Self::WrittenAs => "WrittenAs",

@@ -4,30 +4,35 @@ use trustwright_api::v1alpha1::{Condition, ConditionStatus, ConditionType, Trust
 
 use super::{
     overlay::{Info, Type},
+    policies::{Fault, Users},
     second::Outcome,
-    step::Step,
+    step::{Step, listed},
     stored::in_their_words,
 };
 
 /// What we say of an object whose status, by our own definition, is `status`. `refused` is why the other system could
-/// not be told of a change, and `second` what became of the second object that was wished for. Our `Ready` becomes a part of `SignatureChecksReady`: theirs is theirs.
+/// not be told of a change, `second` what became of the second object that was wished for, and `users` who rests on it.
+/// Our `Ready` becomes a part of `SignatureChecksReady`: theirs is theirs.
 pub(super) fn say(
     status: &TrustRootStatus,
     step: &Step,
     refused: Option<&str>,
     second: Option<&Outcome>,
+    users: Option<&Users>,
 ) -> Vec<Info> {
     let seen = |from: ConditionType, to: Type| {
         condition(&status.conditions, from.as_str()).map(|one| as_is(one, to))
     };
     let ready = seen(ConditionType::Ready, Type::SignatureChecksReady);
     let in_step = in_step(step);
+    let loaded = users.and_then(policies_loaded);
     let mut said: Vec<Info> = [
         seen(ConditionType::Expired, Type::Expired),
         seen(ConditionType::Expiring, Type::Expiring),
         seen(ConditionType::Refreshed, Type::Refreshed),
-        ready.map(|ready| checks(ready, in_step.as_ref())),
+        ready.map(|ready| checks(ready, [&in_step, &loaded])),
         in_step,
+        loaded,
     ]
     .into_iter()
     .flatten()
@@ -59,14 +64,50 @@ fn as_is(condition: &Condition, type_: Type) -> Info {
     }
 }
 
-/// Signatures are checked as the trust root says when that can be used, and is what the one who checks has loaded.
-fn checks(ready: Info, in_step: Option<&Info>) -> Info {
-    match in_step {
-        Some(step) if ready.status == ConditionStatus::True && step.status != ConditionStatus::True => {
-            Info { type_: Type::SignatureChecksReady, ..step.clone() }
-        }
-        Some(_) | None => ready,
+/// Signatures are checked as the trust root says when that can be used, is what the one who checks has loaded, and so
+/// are the policies that ask for it.
+fn checks(ready: Info, peer: [&Option<Info>; 2]) -> Info {
+    if ready.status != ConditionStatus::True {
+        return ready;
     }
+    let unmet = peer.into_iter().flatten().find(|one| one.status != ConditionStatus::True);
+    unmet.map_or(ready, |unmet| Info { type_: Type::SignatureChecksReady, ..unmet.clone() })
+}
+
+/// Nothing where nobody rests on it, or the policies cannot be seen.
+fn policies_loaded(users: &Users) -> Option<Info> {
+    let faults = users.faults.as_ref()?;
+    let of = |wanted: Fault| -> Vec<String> {
+        let named = faults.iter().filter(|(_, fault)| *fault == wanted);
+        named.map(|(name, _)| format!("{name:?}")).collect()
+    };
+    let said: Vec<String> = [
+        (Fault::NotLoaded, "has not loaded"),
+        (Fault::Outdated, "has loaded another state of"),
+        (Fault::Deleted, "still has loaded, though there is no such policy:"),
+    ]
+    .into_iter()
+    .map(|(fault, says)| (says, of(fault)))
+    .filter(|(_, names)| !names.is_empty())
+    .map(|(says, names)| format!("{says} {}", listed(&names)))
+    .collect();
+    let (status, reason, message) = match faults.first() {
+        None if users.loaded.is_empty() => return None,
+        None => (
+            ConditionStatus::True,
+            "Loaded",
+            "the Policy Controller has loaded every policy that rests on this trust root".to_owned(),
+        ),
+        Some(_) => (
+            ConditionStatus::False,
+            "PoliciesDiffer",
+            format!(
+                "of the policies that rest on this trust root, the Policy Controller {}",
+                said.join("; ")
+            ),
+        ),
+    };
+    Some(Info { type_: Type::PoliciesLoaded, status, reason: reason.to_owned(), message })
 }
 
 fn in_step(step: &Step) -> Option<Info> {
@@ -105,7 +146,7 @@ mod tests {
     }
 
     fn said(ready: ConditionStatus, step: &Step) -> Vec<(Type, ConditionStatus, String)> {
-        let said = say(&status(ready), step, None, None);
+        let said = say(&status(ready), step, None, None, None);
         said.into_iter().map(|one| (one.type_, one.status, one.reason)).collect()
     }
 
@@ -149,11 +190,51 @@ mod tests {
 
     #[test]
     fn a_refusal_is_said_and_names_of_fields_are_those_of_annotations() {
-        let said = say(&status(ConditionStatus::True), &Step::Unknown, Some("expired"), None);
+        let said = say(&status(ConditionStatus::True), &Step::Unknown, Some("expired"), None, None);
         let told = said.last().unwrap();
         assert_eq!((told.type_, told.status), (Type::PeerTold, ConditionStatus::False));
         assert!(told.message.ends_with("expired"));
         let checks = said.iter().find(|one| one.type_ == Type::SignatureChecksReady).unwrap();
         assert_eq!(checks.message, "annotation trustwright.dev/on-expiry");
+    }
+
+    #[test]
+    fn policies_that_are_not_loaded_as_they_are_make_checks_unready() {
+        let root = status(ConditionStatus::True);
+        let with = |loaded: &[&str], faults: Option<&[(&str, Fault)]>| {
+            let faults: Option<Vec<_>> =
+                faults.map(|all| all.iter().map(|(name, fault)| ((*name).to_owned(), *fault)).collect());
+            let loaded = loaded.iter().map(ToString::to_string).collect();
+            let said = say(&root, &Step::Same, None, None, Some(&Users { loaded, faults, again: None }));
+            let find = |type_| said.iter().find(|one: &&Info| one.type_ == type_).cloned();
+            (find(Type::PoliciesLoaded), find(Type::SignatureChecksReady).unwrap())
+        };
+        // Nobody rests on it, or nobody can see who does.
+        for (loaded, faults) in [(&[][..], Some(&[][..])), (&["p"], None)] {
+            let (policies, checks) = with(loaded, faults);
+            assert_eq!((policies, checks.status), (None, ConditionStatus::True));
+        }
+        let (policies, checks) = with(&["p"], Some(&[]));
+        assert_eq!(policies.unwrap().status, ConditionStatus::True);
+        assert_eq!((checks.status, checks.reason.as_str()), (ConditionStatus::True, "Loaded"));
+        let faults =
+            [("a", Fault::NotLoaded), ("b", Fault::Outdated), ("c", Fault::Deleted), ("d", Fault::NotLoaded)];
+        let (policies, checks) = with(&["b", "c"], Some(&faults));
+        let policies = policies.unwrap();
+        assert_eq!((policies.status, policies.reason.as_str()), (ConditionStatus::False, "PoliciesDiffer"));
+        assert!(
+            policies.message.ends_with(
+                "has not loaded \"a\", \"d\"; has loaded another state of \"b\"; still has loaded, though there is no \
+                 such policy: \"c\""
+            ),
+            "{}",
+            policies.message
+        );
+        assert_eq!(checks, Info { type_: Type::SignatureChecksReady, ..policies });
+        // What is wrong with the root itself comes first.
+        let behind = Users { faults: Some(vec![("a".to_owned(), Fault::NotLoaded)]), ..Users::default() };
+        let said = say(&root, &Step::NotLoaded, None, None, Some(&behind));
+        let checks = said.iter().find(|one| one.type_ == Type::SignatureChecksReady).unwrap();
+        assert_eq!(checks.reason, "NotLoaded");
     }
 }

@@ -58,7 +58,8 @@ fn names(parts: &Parts, less: &Parts) -> Vec<String> {
     names
 }
 
-fn listed(names: &[String]) -> String {
+/// The first names, and how many more there are.
+pub(super) fn listed(names: &[String]) -> String {
     let more = names.len().saturating_sub(NAMED);
     let first = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
     if more == 0 { first } else { format!("{first} and {more} more") }

@@ -82,7 +82,7 @@ fn status(object: &DynamicObject) -> Value {
 /// Returns the annotations that hold `status`, a status of our own definition.
 pub(super) fn annotations(status: &Value) -> BTreeMap<String, String> {
     let annotation = |(field, name, form): (&str, &str, Form)| {
-        let value = status.get(field)?;
+        let value = status.get(field).filter(|value| !value.is_null())?;
         let text = match form {
             Form::Text => value.as_str()?.to_owned(),
             Form::Json => value.to_string(),

@@ -13,7 +13,7 @@ use prometheus_client::{
     metrics::{MetricType, gauge::ConstGauge},
 };
 
-use crate::{enforcement::Enforcement, trust_root::Shown};
+use crate::{companion::Users, enforcement::Enforcement, trust_root::Shown};
 
 /// The trust roots as they were last seen.
 #[derive(Debug)]
@@ -135,5 +135,32 @@ impl Collector for Policies {
             "Whether every policy can be used, and is in force in every live webhook replica",
             &[(Vec::new(), usize::from(summary.ready))],
         )
+    }
+}
+
+/// Who rests on each trust root beside another system.
+#[derive(Debug)]
+pub(super) struct PeerPolicies(pub(super) Arc<Mutex<BTreeMap<String, Users>>>);
+
+impl Collector for PeerPolicies {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let users = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if users.is_empty() {
+            return Ok(());
+        }
+        let mut family = encoder.encode_descriptor(
+            "trustwright_peer_policies",
+            "Policies that rest on a trust root beside the Policy Controller, by what it has loaded of them",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (trustroot, users) in &users {
+            for (state, count) in users.counts() {
+                let labels = [("trustroot", trustroot.as_str()), ("state", state)];
+                let count = i64::try_from(count).unwrap_or(i64::MAX);
+                ConstGauge::new(count).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
     }
 }
