@@ -21,7 +21,10 @@ mod settings;
 mod status;
 mod trust_root;
 
-pub use companion::CompanionSettings;
+pub use companion::{
+    CompanionSettings,
+    schema::{Schema, follow as follow_schema},
+};
 pub use dependents::{
     Declared, DeclaredError, DependentSettings, Id as DependentId, Kind as DependentKind, SelectionError,
 };

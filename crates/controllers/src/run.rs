@@ -193,6 +193,14 @@ async fn lead(operator: &Operator) {
 }
 
 async fn lead_with(operator: &Operator, served: Schema) {
+    if operator.companion.is_some() && served == Schema::Ours {
+        // Policies here rest on fields that a companion does not write: they would be judged by what stands there.
+        tracing::error!(
+            "--mode=companion, but the definition of TrustRoot is Trustwright's own and not the Policy Controller's: \
+             nothing is written"
+        );
+        return std::future::pending().await;
+    }
     let (changed, polled) = mpsc::unbounded_channel();
     let view = Arc::new(dependents::View::new());
     let dependents = dependents::run(dependents::Parts {
@@ -288,20 +296,14 @@ async fn lead_with(operator: &Operator, served: Schema) {
 /// Why we leave all but the status of `TrustRoot`s alone, if we do.
 fn beside(operator: &Operator, served: Schema) -> Option<&'static str> {
     match (&operator.companion, served) {
-        (Some(_), Schema::Foreign) => Some("--mode=companion"),
-        (Some(_), Schema::Ours) => {
-            tracing::warn!(
-                "--mode=companion, but the definition of TrustRoot is ours and not the Policy Controller's"
-            );
-            Some("--mode=companion")
-        }
+        (Some(_), Schema::Ours | Schema::Foreign | Schema::Hidden) => Some("--mode=companion"),
         (None, Schema::Foreign) => {
             tracing::warn!(
                 "The definition of TrustRoot is not ours: install deploy/manifests, or run with --mode=companion"
             );
             Some("the definition of TrustRoot is not ours")
         }
-        (None, Schema::Ours) => None,
+        (None, Schema::Ours | Schema::Hidden) => None,
     }
 }
 

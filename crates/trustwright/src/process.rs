@@ -7,7 +7,9 @@ use arc_swap::ArcSwap;
 use kube::Client;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use trustwright_controllers::{CompanionSettings, DependentSettings, ExpiryWarning, Operator, Settings};
+use trustwright_controllers::{
+    CompanionSettings, DependentSettings, ExpiryWarning, Operator, Schema, Settings,
+};
 use trustwright_engine::Engine;
 use trustwright_policy::{Languages, NoLanguages, Snapshot};
 use trustwright_roots::{DefaultRoot, EMBEDDED_ROOT};
@@ -30,6 +32,7 @@ use crate::args::{Args, Mode, Roles, Serve};
 const CERTIFICATE: &str = "certificate";
 const POLICIES: &str = "policies";
 const API_SERVER: &str = "api-server";
+const DEFINITION: &str = "definition";
 const LEASE: &str = "trustwright-controller";
 /// How often the certificate is looked at without an event.
 const CERTIFICATE_INTERVAL: Duration = Duration::from_mins(10);
@@ -95,7 +98,7 @@ impl<'a> Process<'a> {
         let checks: &[_] = match (roles.webhook, args.mode) {
             (true, _) => &[CERTIFICATE, POLICIES, API_SERVER],
             (false, Mode::Standalone) => &[CERTIFICATE],
-            (false, Mode::Companion) => &[],
+            (false, Mode::Companion) => &[DEFINITION],
         };
         let mut process = Process {
             args,
@@ -121,7 +124,10 @@ impl<'a> Process<'a> {
         let certificates = match args.mode {
             Mode::Standalone => process.keep_certificate(),
             // The webhooks are the other system's.
-            Mode::Companion => watch::channel(None).1,
+            Mode::Companion => {
+                process.watch_definition();
+                watch::channel(None).1
+            }
         };
         if roles.controller {
             let counted = trustwright_controllers::Metrics::register(metrics.shared());
@@ -170,6 +176,22 @@ impl<'a> Process<'a> {
             }
         });
         certificates
+    }
+
+    /// Keeps readiness in step with whose `TrustRoot` is served: there is nothing for a companion to do beside ours.
+    fn watch_definition(&mut self) {
+        let readiness = self.readiness.clone();
+        readiness.not_ready(DEFINITION, "no definition of TrustRoot is served yet");
+        self.readers.spawn(trustwright_controllers::follow_schema(self.client.clone(), move |served| {
+            match served {
+                Schema::Foreign | Schema::Hidden => readiness.ready(DEFINITION),
+                Schema::Ours => readiness.not_ready(
+                    DEFINITION,
+                    "the definition of TrustRoot is Trustwright's own: --mode=companion is for clusters with the \
+                     Policy Controller's, and deploy/manifests is for this one",
+                ),
+            }
+        }));
     }
 
     /// Takes part in the election, and runs what only the leader may do.

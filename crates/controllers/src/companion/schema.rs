@@ -18,18 +18,20 @@ const CHECK: Duration = Duration::from_mins(1);
 
 /// Whose definition of `TrustRoot` is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Schema {
+pub enum Schema {
     /// Ours: the status has a place for the repository.
     Ours,
     /// That of another system, which decodes strictly and refuses fields that it does not know.
     Foreign,
+    /// That cannot be told: the cluster hides its API from its own accounts. It is taken for what we were started for.
+    Hidden,
 }
 
 /// Waits until the API server serves a `TrustRoot`, and returns whose it is.
 pub(crate) async fn served(client: &Client) -> Schema {
     loop {
         match look(client).await {
-            Some(Schema::Ours) => return Schema::Ours,
+            Some(found @ (Schema::Ours | Schema::Hidden)) => return found,
             Some(Schema::Foreign) => {
                 tokio::time::sleep(SETTLE).await;
                 if look(client).await == Some(Schema::Foreign) {
@@ -52,15 +54,23 @@ pub(crate) async fn changed(client: &Client, known: Schema) {
     }
 }
 
+/// Tells whose definition is served, now and whenever it is another's. Does not return.
+pub async fn follow(client: Client, tell: impl Fn(Schema)) {
+    loop {
+        let found = served(&client).await;
+        tell(found);
+        changed(&client, found).await;
+    }
+}
+
 async fn look(client: &Client) -> Option<Schema> {
     let request = Request::new("/openapi/v3/apis/policy.sigstore.dev").get("v1alpha1", &GetParams::default());
     let answer = client.request::<Value>(request.ok()?);
     match tokio::time::timeout(TIMEOUT, answer).await {
         Ok(Ok(document)) => of_document(&document),
         Ok(Err(kube::Error::Api(status))) if matches!(status.code, 401 | 403) => {
-            // A cluster that hides its API from its own accounts. Ours is what our manifests install.
             tracing::warn!(message = status.message, "Whose TrustRoot is served cannot be told");
-            Some(Schema::Ours)
+            Some(Schema::Hidden)
         }
         Ok(Err(_)) | Err(_) => None,
     }

@@ -4,6 +4,7 @@
 
 mod beside;
 mod expired;
+mod ours;
 mod policies;
 mod rotation;
 mod second;
