@@ -50,7 +50,7 @@ struct World {
 }
 
 /// The role of `deploy/dependents`, for another namespace.
-fn role(namespace: &str, change: impl Fn(&str) -> String) -> Result<String> {
+pub(crate) fn role(namespace: &str, change: impl Fn(&str) -> String) -> Result<String> {
     let text = manifest("example-role.yaml")?;
     ensure!(text.contains("namespace: apps\n"), "the example is for another namespace");
     Ok(change(&text.replace("namespace: apps\n", &format!("namespace: {namespace}\n"))))
@@ -106,7 +106,7 @@ struct Place {
 
 /// What a test wants of a workload.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Deployment,
     StatefulSet,
     DaemonSet,
@@ -125,7 +125,7 @@ impl Kind {
 }
 
 /// A workload without pods.
-fn manifest_of(kind: Kind, name: &str, annotations: &Value) -> Value {
+pub(crate) fn manifest_of(kind: Kind, name: &str, annotations: &Value) -> Value {
     let labels = json!({"app": name});
     let mut object = json!({
         "apiVersion": "apps/v1", "kind": kind.name(),
@@ -150,7 +150,7 @@ fn manifest_of(kind: Kind, name: &str, annotations: &Value) -> Value {
     object
 }
 
-fn depends(roots: &str, on_change: &str) -> Value {
+pub(crate) fn depends(roots: &str, on_change: &str) -> Value {
     json!({"trustwright.dev/trust-roots": roots, "trustwright.dev/on-change": on_change})
 }
 

@@ -37,7 +37,7 @@ const CRD: &str = "clusterimagepolicies.policy.sigstore.dev";
 const DEFAULT: &str = "trustwright-default";
 
 /// What was asked of the API server: verb, group, resource with its subresource, name.
-type Act = (String, String, String, String);
+pub(crate) type Act = (String, String, String, String);
 
 /// An audit policy that records what our account asks, and nothing else.
 fn audit_policy() -> Value {
@@ -184,7 +184,7 @@ async fn crd_gets_the_bundle(client: &Client, port: u16) -> Result<()> {
 }
 
 /// What the log says: everything that was asked, and what of it was refused for a lack of rights.
-fn recorded(log: &Path) -> Result<(BTreeSet<Act>, BTreeSet<Act>)> {
+pub(crate) fn recorded(log: &Path) -> Result<(BTreeSet<Act>, BTreeSet<Act>)> {
     let (mut all, mut refused) = (BTreeSet::new(), BTreeSet::new());
     for line in fs::read_to_string(log)?.lines() {
         let event: Value = serde_json::from_str(line)?;
@@ -208,7 +208,7 @@ fn recorded(log: &Path) -> Result<(BTreeSet<Act>, BTreeSet<Act>)> {
 }
 
 /// Every single act that the rules name, with an empty name where they name none.
-fn granted(rules: &[PolicyRule]) -> BTreeSet<Act> {
+pub(crate) fn granted(rules: &[PolicyRule]) -> BTreeSet<Act> {
     let mut granted = BTreeSet::new();
     for rule in rules {
         let names = rule.resource_names.clone().unwrap_or_else(|| vec![String::new()]);

@@ -1,6 +1,10 @@
 //! A control plane with the Policy Controller, and Trustwright beside it.
 
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -69,10 +73,15 @@ impl Stage {
         std::fs::read_to_string(&self.audit)?.lines().map(act).collect()
     }
 
+    /// The log of all that Trustwright asked of the API server.
+    pub(crate) fn audit(&self) -> &Path {
+        &self.audit
+    }
+
     /// Applies `deploy/companion`, and starts `trustwright controller` with `args` and the rights that it gives.
     pub(crate) async fn spawn(&self, args: &[&str]) -> Result<Operator> {
         let folder = manifests_folder().join("../companion");
-        for file in ["10-namespace.yaml", "20-rbac.yaml"] {
+        for file in ["10-namespace.yaml", "20-rbac.yaml", "60-dependents.yaml"] {
             self.control_plane.kubectl(&["apply", "-f", &folder.join(file).to_string_lossy()]).await?;
         }
         let mut options = options_with(args);

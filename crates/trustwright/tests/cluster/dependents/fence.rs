@@ -122,3 +122,15 @@ async fn our_account_may_write_one_annotation_of_a_trust_root_and_nothing_else()
     }
     Ok(())
 }
+
+#[test]
+fn the_fence_of_a_companion_is_the_same() -> Result<()> {
+    let [ours, of_companion] = ["60-dependents.yaml", "../companion/60-dependents.yaml"].map(|file| {
+        let path = manifests_folder().join(file);
+        std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))
+    });
+    let ours = ours?;
+    assert!(ours.contains("kind: ValidatingAdmissionPolicyBinding"), "{ours}");
+    assert_eq!(ours, of_companion?);
+    Ok(())
+}
