@@ -2,6 +2,7 @@
 
 mod audit;
 mod fleet;
+mod hits;
 mod load;
 mod micro;
 mod policies;
@@ -59,6 +60,7 @@ pub(crate) async fn run(sections: &[Section]) -> Result<()> {
     let mut table = Table::default();
     if is_wanted(Section::Steps) {
         micro::run()?;
+        hits::run(&mut table).await?;
         refresh::run(&mut table)?;
     }
     let mut options = OperatorOptions::new(binary);

@@ -102,6 +102,12 @@ impl Engine {
         Self { cache: Cache::none(), flights: Flights::forgetful(), ..Self::new(registry) }
     }
 
+    /// The same, counting with `metrics`.
+    #[must_use]
+    pub fn counting(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
+    }
+
     /// What it has counted.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics

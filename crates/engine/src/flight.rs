@@ -240,3 +240,78 @@ impl Flight {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, sync::atomic::AtomicUsize, sync::atomic::Ordering};
+
+    use trustwright_core::Digest;
+
+    use super::*;
+    use crate::cache::Builder;
+
+    fn key(n: usize) -> AuthorityKey {
+        let mut key = Builder::new("test", &"ghcr.io/a/b".parse().unwrap(), &Digest::from_bytes([7; 32]));
+        key.part(&n.to_be_bytes());
+        key.key()
+    }
+
+    fn nothing() -> Answers {
+        Answers { outcomes: Vec::new(), configs: None }
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(10)
+    }
+
+    #[tokio::test]
+    async fn a_flight_that_panics_is_broken_for_those_who_wait_and_the_next_one_is_another() {
+        let flights = Flights::default();
+        let (flight, _) = flights.board(key(0), None, soon(), Vec::new, |_| async { std::panic!("a bug") });
+        assert_eq!(flight.wait(soon()).await, Landing::Broken);
+        let (flight, boarding) =
+            flights.board(key(0), None, soon(), Vec::new, |_| async { (nothing(), true) });
+        assert_eq!((flight.wait(soon()).await, boarding), (Landing::Over, Boarding::Started));
+        // What lasts is told again, until it is given up.
+        let board =
+            |given_up| flights.board(key(0), given_up, soon(), Vec::new, |_| async { (nothing(), false) });
+        assert_eq!(board(None).1, Boarding::Joined);
+        let (flight, boarding) = board(Some(&flight));
+        assert_eq!((flight.wait(soon()).await, boarding), (Landing::Over, Boarding::Started));
+        // What does not last is forgotten.
+        assert_eq!(board(None).1, Boarding::Started);
+    }
+
+    struct Counted(Arc<AtomicUsize>);
+
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    #[tokio::test]
+    async fn flights_that_nobody_has_time_for_make_room_and_no_others_do() {
+        let (flights, running) = (Flights::default(), Arc::new(AtomicUsize::new(0)));
+        let start = |n: usize, late: Instant| {
+            running.fetch_add(1, Ordering::SeqCst);
+            let counted = Counted(Arc::clone(&running));
+            let work = |_| async move {
+                let _counted = counted;
+                pending().await
+            };
+            flights.board(key(n), None, late, Vec::new, work)
+        };
+        let (in_time, _) = start(0, soon());
+        for n in 1..MAX_RUNNING {
+            start(n, Instant::now());
+        }
+        assert_eq!(running.load(Ordering::SeqCst), MAX_RUNNING);
+        start(MAX_RUNNING, soon());
+        while running.load(Ordering::SeqCst) != 2 {
+            tokio::task::yield_now().await;
+        }
+        assert!(in_time.is_running());
+        assert_eq!(start(0, soon()).1, Boarding::Joined);
+    }
+}

@@ -162,9 +162,13 @@ impl Judgement {
         self.states.iter().map(outcome).collect()
     }
 
-    /// What may be remembered: of each authority that vouches, by what it rests on.
+    /// What may be remembered: of each authority that vouches, by what it rests on. Where everything is wanted, only if
+    /// nothing was hidden by a fault, or refused by a policy that may think otherwise tomorrow.
     pub(crate) fn vouchers(&self) -> impl Iterator<Item = (AuthorityKey, Voucher)> {
-        self.states.iter().filter(|state| state.vouches()).map(EvidenceState::voucher)
+        let is_whole =
+            |state: &&EvidenceState| !state.refusals.has_fault() && state.errors.iter().all(Option::is_none);
+        let states = self.states.iter().filter(|state| state.vouches());
+        states.filter(move |state| !self.is_exhaustive || is_whole(state)).map(EvidenceState::voucher)
     }
 
     /// Whether the same would be found again in a moment: nothing depends on time, on the text of a policy or on a fault.

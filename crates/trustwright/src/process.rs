@@ -332,7 +332,7 @@ impl<'a> Process<'a> {
         self.readers.spawn(trustwright_webhook::tell(self.client.clone(), incoming, metrics.clone()));
         Ok(App {
             snapshot,
-            engine: Engine::new(registry),
+            engine: Engine::new(registry).counting(metrics.engine()),
             pull_secrets: PullSecrets::new(self.client.clone()),
             metrics,
             denials,

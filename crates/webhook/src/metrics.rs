@@ -7,7 +7,7 @@ use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _},
     metrics::{
-        counter::Counter,
+        counter::{ConstCounter, Counter},
         family::Family,
         gauge::{ConstGauge, Gauge},
         histogram::Histogram,
@@ -66,6 +66,27 @@ impl Collector for FingerprintCollector {
     }
 }
 
+/// Writes what the engine has counted.
+#[derive(Debug)]
+struct EngineCollector(trustwright_engine::Metrics);
+
+impl Collector for EngineCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let each = ConstCounter::<u64>::new(0);
+        let mut family = encoder.encode_descriptor(
+            "admission_evidence",
+            "How evidence was come by: per authority hit and miss, per image flight, joined and late",
+            None,
+            each.metric_type(),
+        )?;
+        for counter in trustwright_engine::Counter::ALL {
+            let count = ConstCounter::<u64>::new(self.0.count(counter));
+            count.encode(family.encode_family(&[("answer", counter.as_str())])?)?;
+        }
+        Ok(())
+    }
+}
+
 /// The metrics of the webhooks. Every label comes from a closed set, except for the names of trust roots.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -81,9 +102,15 @@ pub struct Metrics {
     kept_trust_roots: Gauge,
     fingerprints: Fingerprints,
     untold: Counter,
+    engine: trustwright_engine::Metrics,
 }
 
 impl Metrics {
+    /// What the engine counts with.
+    pub fn engine(&self) -> trustwright_engine::Metrics {
+        self.engine.clone()
+    }
+
     /// Registers the metrics, in the registry that puts `trustwright_` before each name.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
@@ -99,6 +126,7 @@ impl Metrics {
             kept_trust_roots: Gauge::default(),
             fingerprints: Fingerprints::default(),
             untold: Counter::default(),
+            engine: trustwright_engine::Metrics::default(),
         };
         registry.register(
             "admission",
@@ -140,6 +168,7 @@ impl Metrics {
             metrics.untold.clone(),
         );
         registry.register_collector(Box::new(FingerprintCollector(metrics.fingerprints.clone())));
+        registry.register_collector(Box::new(EngineCollector(metrics.engine.clone())));
         for reason in Reason::ALL {
             for decision in [Decision::Warn, Decision::Deny] {
                 metrics.finding(decision, reason);

@@ -3,7 +3,11 @@
 use std::{
     collections::BTreeMap,
     convert::Infallible,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use axum::{
@@ -20,7 +24,11 @@ use futures::stream;
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, SigningKey as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 use trustwright_core::Digest;
 
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -45,6 +53,8 @@ pub(crate) enum Fault {
     Endless,
     /// No answer.
     Silent,
+    /// The right answer, so much later.
+    Slow(Duration),
 }
 
 #[derive(Default)]
@@ -54,6 +64,23 @@ struct Store {
     /// The fault of every path that starts like this.
     fault: Mutex<Option<(String, Fault)>>,
     seen: Mutex<Vec<String>>,
+    waiting: AtomicUsize,
+}
+
+/// Counts a request that will have no answer for as long as the client waits.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl<'a> Waits<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// The server. Stops when dropped.
@@ -142,6 +169,16 @@ impl Fake {
         self.store.seen.lock().unwrap().clone()
     }
 
+    /// Waits until so many requests hang without an answer.
+    pub(crate) async fn hangs(&self, count: usize) {
+        let reached = async {
+            while self.store.waiting.load(Ordering::SeqCst) != count {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(Duration::from_secs(10), reached).await.unwrap();
+    }
+
     /// The descriptor of a manifest that is there from now on.
     pub(crate) fn put_manifest(&self, manifest: &Value) -> Value {
         let bytes = manifest.to_string().into_bytes();
@@ -203,7 +240,17 @@ impl Store {
                 let chunks = stream::repeat_with(|| Ok::<_, Infallible>(vec![b' '; 64 << 10]));
                 ([(CONTENT_TYPE, media_type)], Body::from_stream(chunks)).into_response()
             }
-            (Some(Fault::Silent), _) => std::future::pending().await,
+            (Some(Fault::Silent), _) => {
+                let _waits = Waits::new(&self.waiting);
+                std::future::pending().await
+            }
+            (Some(Fault::Slow(delay)), content) => {
+                sleep(delay).await;
+                match content {
+                    Some((media_type, bytes)) => ([(CONTENT_TYPE, media_type)], bytes).into_response(),
+                    None => StatusCode::NOT_FOUND.into_response(),
+                }
+            }
         }
     }
 }

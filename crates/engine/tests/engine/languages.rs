@@ -1,7 +1,7 @@
 //! A language of policies for tests: JSON that says what an evaluation comes to.
 //!
 //! `{"expect": {POINTER: VALUE}}` complies where the input has these values at these JSON pointers. Besides, `sleep`
-//! (milliseconds), `panic`, `exhausted`, `warning` and `deaf` (sleeps longer than it is allowed to).
+//! (milliseconds), `complies` (so many times, and never again), `panic`, `exhausted`, `warning` and `deaf` (sleeps longer than it is allowed to).
 
 use std::{
     sync::{
@@ -21,7 +21,7 @@ pub(crate) struct Scripts;
 
 /// A script, with the counter of its evaluations.
 #[derive(Debug)]
-struct Script(Value);
+struct Script(Value, AtomicUsize);
 
 /// How many evaluations there were of scripts with `"counted": true`.
 pub(crate) static COUNTED: AtomicUsize = AtomicUsize::new(0);
@@ -29,7 +29,7 @@ pub(crate) static COUNTED: AtomicUsize = AtomicUsize::new(0);
 impl Languages for Scripts {
     fn compile(&self, _: Language, text: &str) -> Result<Arc<dyn Program>, CompileError> {
         match serde_json::from_str(text) {
-            Ok(script @ Value::Object(_)) => Ok(Arc::new(Script(script))),
+            Ok(script @ Value::Object(_)) => Ok(Arc::new(Script(script, AtomicUsize::new(0)))),
             Ok(_) | Err(_) => Err(CompileError::Invalid("not a script".into())),
         }
     }
@@ -38,7 +38,11 @@ impl Languages for Scripts {
 impl Program for Script {
     fn evaluate(&self, input: &[u8], limit: Duration) -> Answer {
         let input: Value = serde_json::from_slice(input).unwrap();
-        let Self(script) = self;
+        let Self(script, evaluations) = self;
+        let evaluation = evaluations.fetch_add(1, Ordering::Relaxed);
+        if script["complies"].as_u64().is_some_and(|times| evaluation as u64 >= times) {
+            return Answer::Refused("no longer".into());
+        }
         if script["counted"] == true {
             COUNTED.fetch_add(1, Ordering::Relaxed);
         }

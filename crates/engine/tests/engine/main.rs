@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
 mod attestations;
+mod credentials;
 mod evidence;
 mod fake;
 mod faults;
@@ -10,6 +11,7 @@ mod keyless;
 mod keys;
 mod languages;
 mod limits;
+mod memory;
 mod policies;
 mod private;
 mod requests;
@@ -66,6 +68,12 @@ impl Subject {
         };
         let client = Client::new(&config).unwrap();
         Self { engine: Engine::forgetful(client.clone()), client }
+    }
+
+    /// One that remembers, as the webhook's does.
+    fn remembering() -> Self {
+        let Self { client, .. } = Self::new();
+        Self { engine: Engine::new(client.clone()), client }
     }
 
     async fn judge(&self, snapshot: &Snapshot, image: impl Display) -> Verdict {

@@ -56,11 +56,12 @@ impl Server {
         };
         let build = BuildInfo { version: "1", revision: "2" };
         let mut registry = trustwright_runtime::metrics::Metrics::new("trustwright", &build);
+        let metrics = Metrics::register(registry.own());
         let app = App {
             snapshot: Arc::new(ArcSwap::from_pointee(Snapshot { policies, ..Snapshot::default() })),
-            engine: Engine::new(Client::new(&config).unwrap()),
+            engine: Engine::new(Client::new(&config).unwrap()).counting(metrics.engine()),
+            metrics,
             pull_secrets: PullSecrets::new(crate::credentials::tests::no_api_server()),
-            metrics: Metrics::register(registry.own()),
             denials: crate::denials().0,
             readiness: Readiness::new(&[]),
             namespace: "trustwright-system".into(),

@@ -31,6 +31,7 @@ async fn decisions_findings_and_durations_are_counted_by_endpoint() {
         (r#"trustwright_admission_findings_total{decision="deny",reason="no_signatures"}"#, 0),
         (r#"trustwright_admission_duration_seconds_count{endpoint="validations"}"#, 5),
         (r#"trustwright_admission_duration_seconds_bucket{le="+Inf",endpoint="validations"}"#, 5),
+        (r#"trustwright_admission_evidence_total{answer="hit"}"#, 0),
         ("trustwright_admission_panics_total", 0),
         ("trustwright_admission_in_flight", 0),
     ] {
