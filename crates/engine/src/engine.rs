@@ -15,11 +15,12 @@ use trustwright_policy::{NoMatch, Outcome, Policy, Ruling, Snapshot, Workload, e
 use trustwright_registry::Client;
 
 use crate::{
-    CredentialError, Credentials, Metrics,
+    CredentialError, Credentials, Metrics, Misses,
     cache::{Cache, Configs},
     evaluation::Evaluator,
     flight::Flights,
     judgement::Subject,
+    misses::Told,
     proof::{Provers, Verifiers},
 };
 use plan::Plan;
@@ -63,6 +64,7 @@ pub struct Engine {
     cache: Cache,
     flights: Flights,
     metrics: Metrics,
+    told: Told,
 }
 
 /// Why a tag could not be resolved.
@@ -94,7 +96,14 @@ impl Engine {
             cache: Cache::default(),
             flights: Flights::default(),
             metrics: Metrics::default(),
+            told: Told::default(),
         }
+    }
+
+    /// The same, telling `misses` which trust roots may have been rotated.
+    #[must_use]
+    pub fn telling(self, misses: Arc<dyn Misses>) -> Self {
+        Self { told: Told::new(misses), ..self }
     }
 
     /// One that remembers nothing from one request to the next.

@@ -171,6 +171,12 @@ impl Judgement {
         states.filter(move |state| !self.is_exhaustive || is_whole(state)).map(EvidenceState::voucher)
     }
 
+    /// The trust roots that do not know what evidence speaks of, of authorities that do not vouch.
+    pub(crate) fn misses(&self) -> impl Iterator<Item = &str> {
+        let states = self.states.iter().filter(|state| !state.vouches());
+        states.flat_map(|state| state.refusals.unknown(&state.question.signed))
+    }
+
     /// Whether the same would be found again in a moment: nothing depends on time, on the text of a policy or on a fault.
     pub(crate) fn is_lasting(&self) -> bool {
         self.states.iter().all(|state| {

@@ -31,9 +31,11 @@ mod evaluation;
 mod flight;
 mod judgement;
 mod metrics;
+mod misses;
 mod proof;
 mod refuse;
 
 pub use credentials::{Anonymous, CredentialError, Credentials};
 pub use engine::{Engine, ImageField, ResolveError, Review};
 pub use metrics::{Counter, Metrics};
+pub use misses::Misses;

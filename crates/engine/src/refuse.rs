@@ -43,6 +43,14 @@ impl Refusals {
         self.fault.get_or_insert_with(|| (reason, text.to_owned()));
     }
 
+    /// The trust roots that do not know what evidence speaks of.
+    pub(crate) fn unknown<'s>(&'s self, signed: &'s Signed) -> impl Iterator<Item = &'s str> {
+        self.list
+            .iter()
+            .filter_map(|refusal| explain::unknown(refusal, signed))
+            .map(|root| root.name.as_str())
+    }
+
     pub(crate) fn has_fault(&self) -> bool {
         self.fault.is_some()
     }

@@ -153,7 +153,7 @@ impl Engine {
         late: Instant,
     ) -> impl Future<Output = (Answers, bool)> + Send + 'static {
         // Without the flights, of which this will be one: they end when the last engine does.
-        let Self { registry, evaluator, cache, .. } = self;
+        let Self { registry, evaluator, cache, told, .. } = self;
         async move {
             let start = Instant::now();
             let search = Search {
@@ -184,6 +184,7 @@ impl Engine {
                 for judgement in judgements {
                     answers.outcomes.push(judgement.outcomes(image, true));
                     lasts &= judgement.is_lasting();
+                    judgement.misses().for_each(|root| told.tell(root, at));
                     for (key, voucher) in judgement.vouchers() {
                         cache.put(key, Kept::Voucher(Arc::new(voucher)), at);
                     }

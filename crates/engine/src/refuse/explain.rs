@@ -59,6 +59,23 @@ pub(super) const fn reason(refusal: &Refusal) -> Nearness {
     }
 }
 
+/// The trust root that does not know an authority, a log or a key that evidence speaks of: it may have been rotated.
+pub(super) fn unknown<'s>(refusal: &Refusal, signed: &'s Signed) -> Option<&'s TrustRef> {
+    let trust = &signed.trust;
+    match refusal {
+        Refusal::UnknownLog { .. } => trust.log.as_ref(),
+        Refusal::Certificate(
+            CertificateProblem::UnknownAuthority | CertificateProblem::NoAuthority { .. },
+        )
+        | Refusal::Sct(SctProblem::UnknownLog) => trust.certificates.as_ref(),
+        Refusal::Timestamp(TimestampProblem::Untrusted) => {
+            trust.timestamps.as_ref().or(trust.certificates.as_ref())
+        }
+        // Everything else is no better by a newer root.
+        _ => None,
+    }
+}
+
 /// What was found and what was expected, with the trust root where that decides.
 pub(super) fn hint(refusal: &Refusal, signed: &Signed) -> Option<String> {
     let trust = &signed.trust;

@@ -12,6 +12,7 @@ mod keys;
 mod languages;
 mod limits;
 mod memory;
+mod misses;
 mod policies;
 mod private;
 mod requests;

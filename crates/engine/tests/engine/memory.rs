@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Lets time pass at once.
-async fn wait(time: Duration) {
+pub(crate) async fn wait(time: Duration) {
     pause();
     advance(time).await;
     resume();
