@@ -207,8 +207,12 @@ impl Lookup {
     /// What the answers rest on, refusals included: also what the registries are shown.
     fn key(&self) -> AuthorityKey {
         let mut key = Builder::new("flight", self.subject.image.repository(), &self.subject.digest);
+        // With their numbers, so that no list is taken for the end of another.
+        let count = |key: &mut Builder, count: usize| key.part(&(count as u64).to_be_bytes());
+        count(&mut key, self.groups.len());
         for (questions, is_exhaustive) in &self.groups {
             key.part(&[u8::from(*is_exhaustive)]);
+            count(&mut key, questions.len());
             for question in questions {
                 key.part(question.key.as_bytes());
                 key.part(question.name.as_bytes());
