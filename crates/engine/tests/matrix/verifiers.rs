@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio::time::Instant;
 use trustwright_core::Verdict;
-use trustwright_engine::ImageField;
-use trustwright_policy::{NoReferences, Snapshot, Workload, compile};
+use trustwright_engine::{Anonymous, ImageField, Review};
+use trustwright_policy::{NoLanguages, NoReferences, Snapshot, Workload, compile};
 use trustwright_roots::Root;
 use trustwright_testkit::{Image, private_sigstore::subject, signer::cosign};
 
@@ -115,7 +115,7 @@ impl Stage {
             authority["attestations"] = json!([{ "name": "n", "predicateType": against.kind(kind) }]);
         }
         let spec = json!({ "images": [{ "glob": "**" }], "authorities": [authority] });
-        let policy = compile("p", &serde_json::from_value(spec).unwrap(), &NoReferences);
+        let policy = compile("p", &serde_json::from_value(spec).unwrap(), &NoReferences, &NoLanguages);
         let root = Root::of_text(&self.root.to_string(), Timestamp::now());
         let snapshot = Snapshot {
             policies: [("p".to_owned(), Arc::new(policy))].into(),
@@ -126,7 +126,15 @@ impl Stage {
         let pod = Workload { group: "", version: "v1", resource: "pods", labels: &labels };
         let field = ImageField { path: "spec.containers[0].image".into(), image: image.to_string() };
         let deadline = Instant::now() + Duration::from_mins(1);
-        match self.engine.judge(&snapshot, &pod, &[field], Timestamp::now(), deadline).await {
+        let review = Review {
+            workload: &pod,
+            images: &[field],
+            object: None,
+            credentials: &Anonymous,
+            now: Timestamp::now(),
+            deadline,
+        };
+        match self.engine.judge(&snapshot, &review).await {
             Verdict::Allow => None,
             other => Some(format!("{other:?}")),
         }
