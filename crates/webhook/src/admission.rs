@@ -6,11 +6,11 @@ use kube::core::admission::AdmissionResponse;
 use serde_json::Value;
 use tokio::time::Instant;
 use trustwright_core::{Decision, Reason, Verdict};
-use trustwright_engine::{Anonymous, ImageField, Review};
+use trustwright_engine::{ImageField, Review};
 use trustwright_policy::{Snapshot, Workload};
 
 use crate::{
-    App, message,
+    App, Puller, WorkloadCredentials, message,
     review::{self, Request},
     skip,
     workload::{self, Image},
@@ -39,7 +39,17 @@ pub(crate) async fn validate(app: &App, request: &Request, deadline: Instant) ->
     }
     let labels =
         request.object.as_ref().and_then(|object| object.metadata.labels.clone()).unwrap_or_default();
-    let verdict = judge(app, request, &labels, images, deadline).await;
+    let credentials = match credentials(app, request, deadline) {
+        Ok(credentials) => credentials,
+        Err(error) => {
+            app.metrics.refused(Reason::MalformedRequest);
+            return review::deny(response, &format!("decoding request failed: {error}"));
+        }
+    };
+    let verdict = judge(app, request, &labels, images, &credentials, deadline).await;
+    if is_unauthorized(&verdict) {
+        credentials.forget();
+    }
     app.metrics.judged(&verdict);
     app.denials.note(request, &verdict, &app.metrics);
     log(request, &verdict);
@@ -51,6 +61,7 @@ async fn judge(
     request: &Request,
     labels: &BTreeMap<String, String>,
     images: Vec<Image>,
+    credentials: &WorkloadCredentials,
     deadline: Instant,
 ) -> Verdict {
     let kind = &request.kind;
@@ -68,7 +79,7 @@ async fn judge(
         workload: &workload,
         images: &fields,
         object: object.as_ref(),
-        credentials: &Anonymous,
+        credentials,
         now: (app.clock)(),
         deadline,
     };
@@ -81,6 +92,28 @@ fn object(snapshot: &Snapshot, request: &Request) -> Option<Value> {
     let is_asked_for = snapshot.policies.values().any(|policy| policy.includes.workload());
     let object = request.object.as_ref().filter(|_| is_asked_for)?;
     serde_json::to_value(object).ok()
+}
+
+/// What the request's workload has for registries; nothing of it is read yet. The error is fit for a person.
+pub(crate) fn credentials(
+    app: &App,
+    request: &Request,
+    deadline: Instant,
+) -> Result<WorkloadCredentials, String> {
+    let namespace = request.namespace.as_deref().unwrap_or_default();
+    let (kind, body) = (&request.kind, &review::object(request)?.data);
+    Ok(app.pull_secrets.of(Puller::of(namespace, &kind.group, &kind.version, &kind.kind, body)?, deadline))
+}
+
+/// Whether a registry refused what it was shown: it may have been changed since it was read.
+fn is_unauthorized(verdict: &Verdict) -> bool {
+    let findings: Vec<_> = match verdict {
+        Verdict::Allow => Vec::new(),
+        Verdict::Warn(findings) => findings.iter().collect(),
+        Verdict::Deny { findings, warnings } => findings.iter().chain(warnings).collect(),
+    };
+    let mut causes = findings.into_iter().flat_map(|finding| finding.causes.iter());
+    causes.any(|cause| cause.reason == Reason::RegistryUnauthorized)
 }
 
 /// The images of the request's object; the error is fit for a person.

@@ -6,12 +6,12 @@ use futures::{StreamExt as _, stream};
 use kube::core::admission::AdmissionResponse;
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use trustwright_core::ImageRef;
-use trustwright_engine::Anonymous;
+use trustwright_core::{ImageRef, Reason};
+use trustwright_engine::{Credentials, ResolveError};
 
 use crate::{
     App,
-    admission::images,
+    admission::{credentials, images},
     review::{self, Request},
     skip,
     workload::Image,
@@ -31,7 +31,15 @@ pub(crate) async fn mutate(app: &App, request: &Request, deadline: Instant) -> A
         Ok(images) => images,
         Err(error) => return review::deny(response, &format!("decoding request failed: {error}")),
     };
-    let pins = pin_all(app, &images, deadline).await;
+    let credentials = match credentials(app, request, deadline) {
+        Ok(credentials) => credentials,
+        Err(error) => return review::deny(response, &format!("decoding request failed: {error}")),
+    };
+    let pins = pin_all(app, &images, &credentials, deadline).await;
+    let is_unauthorized = |pin: &Pin| matches!(pin, Err(ResolveError::Registry(error)) if error.reason() == Reason::RegistryUnauthorized);
+    if pins.values().any(is_unauthorized) {
+        credentials.forget();
+    }
     let mut operations = Vec::new();
     let mut warnings = Vec::new();
     for image in &images {
@@ -65,22 +73,24 @@ pub(crate) fn with_patch(response: AdmissionResponse, operations: Vec<Value>) ->
 async fn pin_all<'i>(
     app: &App,
     images: &'i [Image],
+    credentials: &dyn Credentials,
     deadline: Instant,
-) -> BTreeMap<&'i str, Result<Option<String>, String>> {
+) -> BTreeMap<&'i str, Pin> {
     let texts: BTreeSet<&str> = images.iter().map(|image| image.field.image.as_str()).collect();
-    let asked: Vec<_> = texts.iter().map(|text| pin(app, text, deadline)).collect();
+    let asked: Vec<_> = texts.iter().map(|text| pin(app, text, credentials, deadline)).collect();
     let pinned: Vec<_> = stream::iter(asked).buffered(CONCURRENCY).collect().await;
     texts.into_iter().zip(pinned).collect()
 }
 
-/// The pinned form of a tag; `None` where there is nothing to pin. The error is fit for a person.
-async fn pin(app: &App, text: &str, deadline: Instant) -> Result<Option<String>, String> {
+/// The pinned form of a tag; `None` where there is nothing to pin.
+type Pin = Result<Option<String>, ResolveError>;
+
+async fn pin(app: &App, text: &str, credentials: &dyn Credentials, deadline: Instant) -> Pin {
     // What is no reference at all is the validating webhook's to refuse.
     let Ok(reference) = text.parse::<ImageRef>() else { return Ok(None) };
     if reference.digest().is_some() {
         return Ok(None);
     }
-    let digest = app.engine.resolve(&reference, &Anonymous, deadline).await;
-    let digest = digest.map_err(|error| error.to_string())?;
+    let digest = app.engine.resolve(&reference, credentials, deadline).await?;
     Ok(Some(reference.pinned(digest)))
 }
