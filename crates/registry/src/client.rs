@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use trustwright_core::{Digest, ImageRef, Registry, Repository};
 use trustwright_outbound::Bounds;
 
-use self::place::Place;
+use self::place::{Place, passed_over};
 pub use self::{
     manifest::{Manifest, Reference},
     referrers::{Referrers, ReferrersSource},
@@ -30,6 +30,9 @@ use crate::{
 };
 
 /// A read-only client of any number of registries. Clones share connections, tokens and counters.
+///
+/// Where a configuration names mirrors, they are asked first, in their order, and the repository itself where none of
+/// them has an answer; digests are checked in any case.
 ///
 /// Every method takes the credential to use, which is kept for no other call, and a deadline, after which it
 /// fails with [`Error::Timeout`] at the latest.
@@ -74,8 +77,14 @@ impl Client {
             (Some(digest), _) => return Ok(digest),
             (None, tag) => Reference::Tag(tag.unwrap_or("latest").to_owned()),
         };
-        let place = self.place(image.repository(), credential, deadline).await;
-        self.resolve_at(&place, &tag).await
+        let places = self.places(image.repository(), credential, deadline).await?;
+        for mirror in places.mirrors() {
+            match self.resolve_at(&mirror, &tag).await {
+                Ok(digest) => return Ok(digest),
+                other => passed_over(&mirror, &other),
+            }
+        }
+        self.resolve_at(&places.origin, &tag).await
     }
 
     /// Reads a manifest or index, or `None` if there is no such manifest or repository.
@@ -89,8 +98,14 @@ impl Client {
         credential: &Credential,
         deadline: Instant,
     ) -> Result<Option<Manifest>, Error> {
-        let place = self.place(repository, credential, deadline).await;
-        self.manifest_at(&place, reference).await
+        let places = self.places(repository, credential, deadline).await?;
+        for mirror in places.mirrors() {
+            match self.manifest_at(&mirror, reference).await {
+                Ok(Some(manifest)) => return Ok(Some(manifest)),
+                other => passed_over(&mirror, &other),
+            }
+        }
+        self.manifest_at(&places.origin, reference).await
     }
 
     /// Reads a blob of at most `limit` bytes and checks its digest.
@@ -102,8 +117,14 @@ impl Client {
         credential: &Credential,
         deadline: Instant,
     ) -> Result<Bytes, Error> {
-        let place = self.place(repository, credential, deadline).await;
-        self.blob_at(&place, digest, limit).await
+        let places = self.places(repository, credential, deadline).await?;
+        for mirror in places.mirrors() {
+            match self.blob_at(&mirror, digest, limit).await {
+                Ok(bytes) => return Ok(bytes),
+                other => passed_over(&mirror, &other),
+            }
+        }
+        self.blob_at(&places.origin, digest, limit).await
     }
 
     /// Returns the counts of HTTP requests since the client was built.

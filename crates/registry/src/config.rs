@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use trustwright_outbound::Proxies;
 
-use crate::AuthFileError;
+use crate::{AuthFileError, RegistriesError};
 
 /// The settings of a client. [`Default`] is what the webhook uses; every number can be changed.
 #[derive(Debug, Clone)]
@@ -30,6 +30,9 @@ pub struct ClientConfig {
     /// none: the first that has one for the repository counts. A file need not exist. They are read again when they
     /// change, see [`Timeouts::files`]. Credential helpers that they name are not run.
     pub auth_files: Vec<PathBuf>,
+    /// A file that says of single registries where their repositories are read and how they are spoken to
+    /// (docs/registries.md). It and the files that it names are read again when they change.
+    pub registries: Option<PathBuf>,
 }
 
 /// Time limits.
@@ -113,6 +116,9 @@ pub enum BuildError {
     /// An element of [`ClientConfig::auth_files`] cannot be used.
     #[error(transparent)]
     AuthFile(#[from] AuthFileError),
+    /// [`ClientConfig::registries`] cannot be used.
+    #[error(transparent)]
+    Registries(#[from] RegistriesError),
     /// An element of [`ClientConfig::extra_roots`] is not a list of certificates in PEM.
     #[error("extra root {index} holds no certificate in PEM")]
     ExtraRoot {
@@ -137,6 +143,7 @@ impl Default for ClientConfig {
             plain_http: PlainHttp::LocalHosts,
             proxies: Proxies::Environment,
             auth_files: Vec::new(),
+            registries: None,
         }
     }
 }

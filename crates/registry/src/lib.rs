@@ -15,7 +15,7 @@
 //! - to use one caller's credential or token for another, or to send either to another host than the
 //!   registry and the token service that it names;
 //! - to connect to a link-local address, where clouds serve their machine credentials;
-//! - to speak plain HTTP with any host that is not local (see [`PlainHttp`]);
+//! - to speak plain HTTP with any host that is not local (see [`PlainHttp`]), unless its configuration says so;
 //! - to quote a registry's body, or a credential, in an error.
 
 mod address;
@@ -32,6 +32,7 @@ mod keychain;
 mod live;
 mod memory;
 mod metrics;
+mod registries;
 mod wire;
 
 pub use auth_file::{AuthFileError, AuthFileProblem};
@@ -42,4 +43,5 @@ pub use credential::Credential;
 pub use error::{Answer, Error, Invalid, Object, Outage, Refusal, Request};
 pub use keychain::{Keychain, KeychainError, KeychainFormat};
 pub use metrics::{Metrics, Operation, Outcome};
+pub use registries::{FieldProblem, RegistriesError, RegistriesProblem};
 pub use trustwright_outbound::Proxies;

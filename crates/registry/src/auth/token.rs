@@ -14,9 +14,7 @@ use url::{Url, form_urlencoded};
 
 use super::{basic, sensitive};
 use crate::{
-    Credential,
-    address::is_local,
-    body,
+    Credential, body,
     config::{Limits, Timeouts},
     error::{Error, Invalid, Outage, Refusal, Request},
     metrics::Operation,
@@ -51,7 +49,7 @@ impl TokenRequest<'_> {
     /// Fetches the token: the `Authorization` header that it makes, and how long to use it.
     ///
     /// Guarantees: the credential goes to the realm itself, over HTTPS unless realm and registry are both
-    /// local and plain, and not after a redirect.
+    /// plain and may be, and not after a redirect.
     pub(crate) async fn fetch(
         mut self,
         wire: &Wire,
@@ -64,7 +62,7 @@ impl TokenRequest<'_> {
         let _ = self.realm.set_password(None);
         let place = Request::new(if self.is_post() { "POST" } else { "GET" }, &self.realm);
         let is_plain_and_may_be =
-            self.realm.scheme() == "http" && self.from_plain_http && is_local(&self.realm);
+            self.realm.scheme() == "http" && self.from_plain_http && wire.may_be_plain(&self.realm);
         if self.realm.scheme() != "https" && !is_plain_and_may_be {
             return Err(Error::Refused { request: Box::new(place), refusal: Refusal::Realm });
         }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use trustwright_core::{Digest, Repository};
 use url::Url;
 
-use super::{Client, Place, Reference, manifest::media_type};
+use super::{Client, Place, Reference, manifest::media_type, place::passed_over};
 use crate::{
     Credential, Descriptor, Error, Index, body,
     error::Invalid,
@@ -66,8 +66,15 @@ impl Client {
         credential: &Credential,
         deadline: Instant,
     ) -> Result<Referrers, Error> {
-        let place = self.place(repository, credential, deadline).await;
-        self.referrers_at(&place, digest, artifact_type).await
+        let places = self.places(repository, credential, deadline).await?;
+        for mirror in places.mirrors() {
+            match self.referrers_at(&mirror, digest, artifact_type).await {
+                // A mirror of images need not have what refers to them.
+                Ok(found) if !found.descriptors.is_empty() => return Ok(found),
+                other => passed_over(&mirror, &other),
+            }
+        }
+        self.referrers_at(&places.origin, digest, artifact_type).await
     }
 
     async fn referrers_at(

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::{Failure, Wire};
-use crate::{error::Outage, metrics::Operation};
+use crate::{error::Outage, metrics::Operation, registries::Host};
 
 /// What a local registry speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,21 +23,22 @@ impl Wire {
         &self,
         operation: Operation,
         request: reqwest::Request,
+        at: &Host,
         deadline: Instant,
     ) -> Result<Response, Failure> {
         let host = host_and_port(request.url());
         if let Some(scheme) = self.schemes.get(&host, Instant::now()) {
-            let result = self.once_in(scheme, operation, request, deadline).await;
+            let result = self.once_in(scheme, operation, request, at, deadline).await;
             if result.as_ref().is_err_and(Failure::is_of_connection) {
                 self.schemes.forget(&host);
             }
             return result;
         }
         let plain = request.try_clone();
-        let secure = self.once_in(Scheme::Https, operation, request, deadline).await;
+        let secure = self.once_in(Scheme::Https, operation, request, at, deadline).await;
         let (scheme, result) = match (secure, plain) {
             (Err(Failure::Outage(outage)), Some(plain)) if is_without_tls(&outage) => {
-                (Scheme::Http, self.once_in(Scheme::Http, operation, plain, deadline).await)
+                (Scheme::Http, self.once_in(Scheme::Http, operation, plain, at, deadline).await)
             }
             (secure, _) => (Scheme::Https, secure),
         };
@@ -48,11 +49,12 @@ impl Wire {
         result
     }
 
-    async fn once_in(
+    pub(super) async fn once_in(
         &self,
         scheme: Scheme,
         operation: Operation,
         mut request: reqwest::Request,
+        at: &Host,
         deadline: Instant,
     ) -> Result<Response, Failure> {
         let name = match scheme {
@@ -61,7 +63,7 @@ impl Wire {
         };
         // Between two schemes of the web this cannot fail, and `once` checks the outcome.
         let _ = request.url_mut().set_scheme(name);
-        self.once(operation, request, deadline).await
+        self.once(operation, request, at, deadline).await
     }
 }
 
@@ -77,7 +79,8 @@ const fn is_without_tls(outage: &Outage) -> bool {
     }
 }
 
-pub(super) fn host_and_port(url: &Url) -> String {
+/// A host as a key: with its port, where that is not the scheme's own.
+pub(crate) fn host_and_port(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}{port}", url.host_str().unwrap_or_default())
 }

@@ -19,7 +19,7 @@ use super::{
 };
 
 /// A certificate for 127.0.0.1 that is its own authority, in PEM, and who shows it.
-fn identity() -> (String, TlsAcceptor) {
+pub(crate) fn identity() -> (String, TlsAcceptor) {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
     let server = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -31,7 +31,10 @@ fn identity() -> (String, TlsAcceptor) {
     (made.cert.pem(), TlsAcceptor::from(Arc::new(server)))
 }
 
-async fn start(tls: TlsAcceptor, answer: impl Fn(&Seen, usize) -> Answer + Send + Sync + 'static) -> Server {
+pub(crate) async fn start(
+    tls: TlsAcceptor,
+    answer: impl Fn(&Seen, usize) -> Answer + Send + Sync + 'static,
+) -> Server {
     Server::start_on("127.0.0.1", Some(tls), answer).await
 }
 

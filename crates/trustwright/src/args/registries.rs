@@ -13,6 +13,11 @@ pub(crate) struct RegistryArgs {
     /// may be repeated. Where not given: the files that Docker and podman themselves would use
     #[arg(long = "registry-auth-file", value_name = "FILE")]
     auth_files: Vec<PathBuf>,
+
+    /// File that says of registries where they are mirrored, by which authorities they are trusted and how much they may
+    /// be asked (docs/registries.md)
+    #[arg(long, value_name = "FILE")]
+    registries_config: Option<PathBuf>,
 }
 
 impl RegistryArgs {
@@ -22,7 +27,11 @@ impl RegistryArgs {
             fs::metadata(path)
                 .with_context(|| format!("--registry-auth-file: cannot read {}", path.display()))?;
         }
-        Ok(ClientConfig { auth_files: self.auth_files(|name| env::var_os(name)), ..ClientConfig::default() })
+        Ok(ClientConfig {
+            auth_files: self.auth_files(|name| env::var_os(name)),
+            registries: self.registries_config.clone(),
+            ..ClientConfig::default()
+        })
     }
 
     /// The files of the flags, or else the places where Docker and podman keep theirs, which may be empty.
@@ -45,8 +54,13 @@ impl RegistryArgs {
 mod tests {
     use super::*;
 
+    fn args(auth_files: &[&str]) -> RegistryArgs {
+        let auth_files = auth_files.iter().map(PathBuf::from).collect();
+        RegistryArgs { auth_files, registries_config: None }
+    }
+
     fn files(flags: &[&str], environment: &[(&str, &str)]) -> Vec<PathBuf> {
-        let args = RegistryArgs { auth_files: flags.iter().map(PathBuf::from).collect() };
+        let args = args(flags);
         args.auth_files(|name| {
             environment.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into())
         })
@@ -70,9 +84,9 @@ mod tests {
 
     #[test]
     fn a_file_that_was_named_has_to_be_there() {
-        let missing = RegistryArgs { auth_files: vec!["/nowhere/config.json".into()] };
+        let missing = args(&["/nowhere/config.json"]);
         let error = missing.client_config().unwrap_err().to_string();
         assert_eq!(error, "--registry-auth-file: cannot read /nowhere/config.json");
-        assert!(RegistryArgs { auth_files: vec![] }.client_config().is_ok());
+        assert!(args(&[]).client_config().is_ok());
     }
 }
