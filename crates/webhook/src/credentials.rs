@@ -22,7 +22,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
 use kube::Client;
 use tokio::{sync::OnceCell, time::Instant};
-use trustwright_core::{Reason, Repository};
+use trustwright_core::{Finding, Reason, Repository, Verdict};
 use trustwright_engine::{CredentialError, Credentials};
 use trustwright_registry::{Credential, Keychain};
 
@@ -63,7 +63,7 @@ impl PullSecrets {
         Self(Arc::new(Shared { client, keychains: Kept::new(LIFE), accounts: Kept::new(LIFE) }))
     }
 
-    /// The credentials of a workload, none of which is read before `deadline` has passed if it is not read at all.
+    /// The credentials of a workload. They are read when they are asked for, and not after `deadline`.
     pub fn of(&self, puller: Puller, deadline: Instant) -> WorkloadCredentials {
         WorkloadCredentials { secrets: self.clone(), puller, deadline, own: OnceCell::new() }
     }
@@ -97,6 +97,19 @@ impl WorkloadCredentials {
     /// Forgets what was read for this workload's namespace; for a registry that answered 401 or 403.
     pub fn forget(&self) {
         self.secrets.forget(&self.puller.namespace);
+    }
+
+    /// Forgets it where that is what stands against the workload.
+    pub fn forget_if_refused(&self, verdict: &Verdict) {
+        let (findings, warnings): (_, &[Finding]) = match verdict {
+            Verdict::Allow => return,
+            Verdict::Warn(findings) => (findings, &[]),
+            Verdict::Deny { findings, warnings } => (findings, warnings),
+        };
+        let mut causes = findings.iter().chain(warnings).flat_map(|finding| finding.causes.iter());
+        if causes.any(|cause| cause.reason == Reason::RegistryUnauthorized) {
+            self.forget();
+        }
     }
 
     async fn own(&self) -> Result<&Keychain, CredentialError> {

@@ -5,6 +5,7 @@ use http::{Request, Response};
 use kube::client::Body;
 use serde_json::{Value, json};
 use tower::service_fn;
+use trustwright_core::{Cause, Causes, Findings};
 
 use super::*;
 
@@ -162,6 +163,34 @@ async fn a_secret_is_kept_for_a_minute_unless_a_registry_refuses_it() {
     assert_eq!(reads().await, 0);
     secrets.of(puller("team", &[]), soon()).forget();
     assert_eq!(reads().await, 2);
+}
+
+#[tokio::test]
+async fn a_verdict_for_which_a_registry_refused_the_credential_makes_it_read_anew() {
+    let finding = |reason| Finding {
+        policy: None,
+        path: "p".into(),
+        image: "i".into(),
+        causes: Causes::one(Cause { authority: None, reason, text: "t".into(), hint: None }),
+    };
+    let (good, bad) = (finding(Reason::NoSignatures), finding(Reason::RegistryUnauthorized));
+    for (verdict, is_read) in [
+        (Verdict::Allow, false),
+        (Verdict::deny(good.clone()), false),
+        (Verdict::deny(bad.clone()), true),
+        (Verdict::Warn(Findings::one(bad.clone())), true),
+        (Verdict::Deny { findings: Findings::one(good), warnings: vec![bad] }, true),
+    ] {
+        let server = ApiServer::default();
+        server.pull_secret("team", "own");
+        let secrets = server.pull_secrets();
+        user(&secrets, puller("team", &["own"])).await.unwrap();
+        server.asked();
+        secrets.of(puller("team", &["own"]), soon()).forget_if_refused(&verdict);
+        user(&secrets, puller("team", &["own"])).await.unwrap();
+        let asked = server.asked().contains(&"GET team/secrets/own".to_owned());
+        assert_eq!(asked, is_read, "{verdict:?}");
+    }
 }
 
 #[tokio::test]
