@@ -99,7 +99,7 @@ async fn a_host_that_asks_for_a_minute_is_left_alone_and_others_are_not() {
         let next = ask(&server.host, alice()).await;
         assert_eq!(next.is_err(), paused, "{next:?}");
         if let Err(error) = next {
-            assert!(matches!(error, Error::Unavailable { outage: Outage::Paused { seconds: 58..=60 }, .. }));
+            assert!(matches!(error, Error::Unavailable { outage: Outage::Paused { seconds: 40..=60 }, .. }));
             assert!(error.to_string().contains("not sent: the host has asked for a pause, of which "));
             assert_eq!(server.seen().len(), seen);
             assert_eq!(client.metrics().count(Operation::Manifest, Outcome::Held), 1);
