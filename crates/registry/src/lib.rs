@@ -45,3 +45,9 @@ pub use keychain::{Keychain, KeychainError, KeychainFormat};
 pub use metrics::{Metrics, Operation, Outcome};
 pub use registries::{FieldProblem, RegistriesError, RegistriesProblem};
 pub use trustwright_outbound::Proxies;
+
+/// Whether `headers` hold a challenge (`WWW-Authenticate`, RFC 9110, section 11.6.1) that is answered; for fuzzing.
+#[doc(hidden)]
+pub fn has_challenge(headers: &reqwest::header::HeaderMap) -> bool {
+    auth::challenge(headers).is_some()
+}
