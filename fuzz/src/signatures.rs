@@ -16,6 +16,8 @@ const MESSAGE: &[u8] = include_bytes!("../seeds/message.json");
 const STATEMENT: &[u8] = include_bytes!("../seeds/statement.json");
 const REKOR2: &[u8] = include_bytes!("../seeds/rekor2.json");
 const REKOR2_ROOT: &[u8] = include_bytes!("../seeds/rekor2_root.json");
+const REKOR2_STATEMENT: &[u8] = include_bytes!("../seeds/rekor2_statement.json");
+const V0_1: &[u8] = include_bytes!("../seeds/v0_1.json");
 const KEY_BUNDLE: &[u8] = include_bytes!("../seeds/key.json");
 const KEY: &str = include_str!("../seeds/key.pub");
 
@@ -75,7 +77,7 @@ pub(crate) mod bundle {
     });
 
     pub(crate) fn seeds() -> Vec<Vec<u8>> {
-        [MESSAGE, STATEMENT, REKOR2, KEY_BUNDLE].map(<[u8]>::to_vec).into()
+        [MESSAGE, STATEMENT, REKOR2, REKOR2_STATEMENT, V0_1, KEY_BUNDLE].map(<[u8]>::to_vec).into()
     }
 
     pub(crate) fn accepts(data: &[u8]) -> bool {

@@ -10,6 +10,7 @@ mod process;
 mod refresh;
 mod roots;
 mod table;
+mod verify;
 
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ const LOAD: Duration = Duration::from_secs(5);
 pub(crate) enum Section {
     /// Steps of one request and of one refresh, without a cluster
     Steps,
+    /// Verification of bundles, beside the library's own
+    Verify,
     /// Requests to the webhooks
     Admission,
     /// Many `TrustRoots`
@@ -62,6 +65,9 @@ pub(crate) async fn run(sections: &[Section]) -> Result<()> {
         micro::run()?;
         hits::run(&mut table).await?;
         refresh::run(&mut table)?;
+    }
+    if is_wanted(Section::Verify) {
+        verify::run(&mut table)?;
     }
     let mut options = OperatorOptions::new(binary);
     // Nothing here reaches beyond loopback.
