@@ -37,6 +37,17 @@ pub(super) fn note((index, authority): (usize, &api::Authority)) -> Option<Strin
     let keyless = authority.keyless.as_ref()?;
     let root = keyless.trust_root_ref.as_str();
     let log = authority.ctlog.as_ref();
+    if keyless.ca_cert.is_some() && root.is_empty() {
+        let path = path(index);
+        let trust = Trust::of(&path, authority);
+        let is_timeless = trust.log.is_none() && trust.timestamps.is_none();
+        return is_timeless.then(|| {
+            format!(
+                "{path}.keyless.ca-cert: neither a log nor a timestamp authority is asked when it was signed, so that a \
+                 signature counts while its certificate is valid"
+            )
+        });
+    }
     if matches!(root, "" | DEFAULT_NAME) || log.is_some_and(|log| !log.trust_root_ref.is_empty()) {
         return None;
     }

@@ -138,6 +138,8 @@ fn a_private_root_without_its_log_is_noted_and_nothing_else_is() {
         keyless("", &json!({})),
         keyless("c", &json!({"ctlog": {"trustRootRef": "l"}})),
         keyless(DEFAULT_NAME, &json!({})),
+        own("", true, &json!({})),
+        own("", true, &json!({"rfc3161timestamp": {"trustRootRef": "t"}})),
     ] {
         assert_eq!(notes(quiet), Vec::<String>::new());
     }
@@ -146,6 +148,13 @@ fn a_private_root_without_its_log_is_noted_and_nothing_else_is() {
         [
             "spec.authorities[0].ctlog.trustRootRef: missing beside keyless.trustRootRef; no log is asked for, so that a \
           signature counts with a timestamp of trust root \"c\" only, or while its certificate is valid"
+        ]
+    );
+    assert_eq!(
+        notes(own("", true, &json!({"ctlog": {}}))),
+        [
+            "spec.authorities[0].keyless.ca-cert: neither a log nor a timestamp authority is asked when it was signed, so \
+             that a signature counts while its certificate is valid"
         ]
     );
     assert_eq!(
