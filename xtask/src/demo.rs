@@ -1,5 +1,6 @@
 //! `make demo`: what Trustwright does, told step by step with the commands that show it.
 
+mod beside;
 mod mirror;
 mod story;
 
@@ -33,11 +34,13 @@ pub(crate) async fn run() -> Result<()> {
     trust_root_is_read(&story).await?;
     mirror::tell(&story).await?;
     repository_is_packed(&story).await?;
+    checks_are_shown(&story).await?;
     story.chapter("What was counted");
     let metrics = cluster.operator.metrics().await?;
     for line in metrics.lines().filter(|line| line.starts_with("trustwright_admission_total")) {
         println!("    {line}");
     }
+    beside::tell(&story).await?;
     println!(
         "\nThat was the demo, in {:.1} s. `make up` leaves such a cluster running.",
         begun.elapsed().as_secs_f32()
@@ -135,6 +138,16 @@ async fn repository_is_packed(story: &Story<'_>) -> Result<()> {
     story.kubectl(&["apply", "-f", "air-gapped.yaml"]).await?;
     story.kubectl(&["wait", "--for=condition=Ready", "trustroot/air-gapped", "--timeout=30s"]).await?;
     story.kubectl(&["get", "trustroots"]).await.map(drop)
+}
+
+async fn checks_are_shown(story: &Story<'_>) -> Result<()> {
+    story.chapter("Do signature checks work? On one screen, and by kubectl");
+    let screen = story.trustwright_says(&["status"]).await?;
+    for part in ["shop", "mirrored", "ending"] {
+        ensure!(screen.contains(part), "{part} is not on the screen");
+    }
+    println!();
+    story.kubectl(&["get", "cip,trustroots", "-o", "wide"]).await.map(drop)
 }
 
 fn policy(name: &str, mode: &str, glob: &str, key: &str) -> String {

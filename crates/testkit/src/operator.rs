@@ -16,6 +16,7 @@ use crate::{ControlPlane, run_dir};
 mod manifests;
 
 use manifests::container_args;
+use manifests::install_companion;
 pub use manifests::{install, manifests_folder};
 
 /// The namespace of the project's manifests.
@@ -72,6 +73,14 @@ impl Operator {
         let operator = Self::spawn(control_plane, options, webhook_port).await?.ready().await?;
         reached(control_plane).await?;
         Ok(operator)
+    }
+
+    /// Applies `deploy/companion` and starts the binary as `trustwright controller`, beside the Policy Controller;
+    /// `options` say the mode. Does not wait until it is ready.
+    pub async fn companion(control_plane: &ControlPlane, mut options: OperatorOptions) -> Result<Self> {
+        install_companion(control_plane).await?;
+        options.command = Some("controller".to_owned());
+        Self::spawn(control_plane, options, free_port()?).await
     }
 
     /// Starts one more process without touching what is installed: another replica, or one that is to fail.

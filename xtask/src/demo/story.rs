@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -10,23 +11,30 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::Api;
 use trustwright_testkit::operator::built_binary;
 use trustwright_testkit::process::{Command, Output, eventually};
-use trustwright_testkit::{Tool, run_dir};
+use trustwright_testkit::{Image, Tool, run_dir};
 
 use crate::cluster::Cluster;
 
 const LIMIT: Duration = Duration::from_mins(1);
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(40);
 
 /// The teller: where commands run, and how they look.
 pub(crate) struct Story<'a> {
     cluster: &'a Cluster,
     folder: PathBuf,
-    chapter: AtomicU32,
+    kubeconfig: PathBuf,
+    chapter: Arc<AtomicU32>,
 }
 
 impl<'a> Story<'a> {
     pub(crate) fn new(cluster: &'a Cluster) -> Result<Self> {
-        Ok(Self { cluster, folder: run_dir::data("demo")?, chapter: AtomicU32::new(0) })
+        let (folder, kubeconfig) = (run_dir::data("demo")?, cluster.control_plane.kubeconfig());
+        Ok(Self { cluster, folder, kubeconfig, chapter: Arc::default() })
+    }
+
+    /// The same story, with kubectl asking another cluster.
+    pub(crate) fn elsewhere(&self, kubeconfig: PathBuf) -> Self {
+        Self { cluster: self.cluster, folder: self.folder.clone(), kubeconfig, chapter: self.chapter.clone() }
     }
 
     /// Where files of the story are.
@@ -58,6 +66,11 @@ impl<'a> Story<'a> {
         let image = self.cluster.registry.push_image("shop/cart", tag).await?;
         println!("  pushed {}\n      as {image}", self.tagged(tag));
         Ok(())
+    }
+
+    /// Pushes an image to another repository without showing it.
+    pub(crate) async fn push_quietly(&self, repository: &str, tag: &str) -> Result<Image> {
+        self.cluster.registry.push_image(repository, tag).await
     }
 
     /// Runs kubectl; it has to succeed. Returns what it printed.
@@ -122,13 +135,21 @@ impl<'a> Story<'a> {
 
     /// Runs Trustwright's own command line and writes what it prints into the file `into`.
     pub(crate) async fn trustwright(&self, args: &[&str], into: &str) -> Result<()> {
-        let (status, output) = self.command_of(built_binary("release"), args).finish(LIMIT).await?;
+        let (status, output) = self.command_of(built_binary("release"), args).offline().finish(LIMIT).await?;
         println!("  $ trustwright {} > {into}", args.join(" "));
         for line in output.stderr.lines() {
             println!("    {line}");
         }
         ensure!(status.success(), "trustwright failed ({status})");
         fs::write(self.folder.join(into), output.stdout).with_context(|| into.to_owned())
+    }
+
+    /// Shows what Trustwright's own command line says of the cluster; it has to succeed. Returns what it printed.
+    pub(crate) async fn trustwright_says(&self, args: &[&str]) -> Result<String> {
+        let (status, output) = self.command_of(built_binary("release"), args).finish(LIMIT).await?;
+        show("trustwright", args, &output);
+        ensure!(status.success(), "trustwright failed ({status})");
+        Ok(output.stdout)
     }
 
     /// Writes a manifest, shows it and applies it.
@@ -165,7 +186,7 @@ impl<'a> Story<'a> {
     }
 
     fn command(&self, tool: Tool, args: &[&str]) -> Result<Command> {
-        Ok(self.command_of(tool.path()?, args))
+        Ok(self.command_of(tool.path()?, args).offline())
     }
 
     fn command_of(&self, program: PathBuf, args: &[&str]) -> Command {
@@ -174,9 +195,8 @@ impl<'a> Story<'a> {
             .directory(&self.folder)
             .only_own_env()
             .env("HOME", &self.folder)
-            .env("KUBECONFIG", self.cluster.control_plane.kubeconfig())
+            .env("KUBECONFIG", &self.kubeconfig)
             .env("COSIGN_PASSWORD", "")
-            .offline()
     }
 }
 

@@ -31,6 +31,15 @@ pub async fn install(control_plane: &ControlPlane, port: u16) -> Result<()> {
     Ok(())
 }
 
+/// Applies `deploy/companion`, less its Deployment: nothing runs containers here.
+pub(super) async fn install_companion(control_plane: &ControlPlane) -> Result<()> {
+    let folder = manifests_folder().join("../companion");
+    for name in manifest_files(&folder)?.into_iter().filter(|name| !name.contains("deployment")) {
+        control_plane.kubectl(&["apply", "-f", &folder.join(name).to_string_lossy()]).await?;
+    }
+    Ok(())
+}
+
 async fn apply(control_plane: &ControlPlane, object: &Value) -> Result<()> {
     control_plane.apply(&serde_json::to_string(object)?).await?;
     if object["kind"] == "CustomResourceDefinition" {

@@ -15,11 +15,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 use trustwright_testkit::{
-    ControlPlane, Operator, PolicyController,
-    control_plane::Options,
-    operator::manifests_folder,
-    process::{eventually, free_port},
-    run_dir,
+    ControlPlane, Operator, PolicyController, control_plane::Options, process::eventually, run_dir,
     tuf_repository::Repository,
 };
 
@@ -80,13 +76,7 @@ impl Stage {
 
     /// Applies `deploy/companion`, and starts `trustwright controller` with `args` and the rights that it gives.
     pub(crate) async fn spawn(&self, args: &[&str]) -> Result<Operator> {
-        let folder = manifests_folder().join("../companion");
-        for file in ["10-namespace.yaml", "20-rbac.yaml", "60-dependents.yaml"] {
-            self.control_plane.kubectl(&["apply", "-f", &folder.join(file).to_string_lossy()]).await?;
-        }
-        let mut options = options_with(args);
-        options.command = Some("controller".to_owned());
-        Operator::spawn(&self.control_plane, options, free_port()?).await
+        Operator::companion(&self.control_plane, options_with(args)).await
     }
 
     /// Starts the companion.
