@@ -27,6 +27,10 @@ pub(super) fn object<Spec: JsonSchema, Status: JsonSchema>(
         // A list map needs its key, and a condition without status says nothing.
         condition.insert("required".to_owned(), json!(["type", "status"]));
     }
+    if let Some(status) = status.as_object_mut() {
+        // No generation is -1: so kstatus does not take an object for current that nobody has looked at.
+        status.insert("default".to_owned(), json!({"observedGeneration": -1}));
+    }
     let root = json!({
         "description": description,
         "type": "object",

@@ -48,16 +48,16 @@ fn the_schema_checks_types_only_and_describes_every_field() {
         let root = &manifest(&crd)["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
         walk(root, "", &mut |path, schema| {
             let fields = schema.as_object().unwrap();
-            for keyword in
-                ["default", "enum", "pattern", "nullable", "minimum", "anyOf", "oneOf", "allOf", "$ref"]
-            {
+            for keyword in ["enum", "pattern", "nullable", "minimum", "anyOf", "oneOf", "allOf", "$ref"] {
                 assert!(!fields.contains_key(keyword), "{keyword} at {path}");
             }
+            assert_eq!(fields.contains_key("default"), path == ".status", "default at {path}");
             assert_eq!(fields.contains_key("required"), path == ".status.conditions[]", "required at {path}");
             assert!(fields.get("type").is_some_and(Value::is_string), "no type at {path}");
             let described = path.ends_with("[]") || fields.get("description").is_some_and(Value::is_string);
             assert!(described, "no description at {path}");
         });
+        assert_eq!(root["properties"]["status"]["default"], serde_json::json!({"observedGeneration": -1}));
         assert_eq!(
             root["properties"]["status"]["properties"]["conditions"]["x-kubernetes-list-map-keys"],
             serde_json::json!(["type"])

@@ -19,6 +19,7 @@ use crate::{
 };
 
 mod round_trip;
+mod unseen;
 
 /// Manifests of policy-controller at the version that `tests/tools/policy-controller` pins.
 async fn policy_controller() -> Result<PathBuf> {

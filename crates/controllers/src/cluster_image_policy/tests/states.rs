@@ -317,6 +317,16 @@ fn argo_cd_reads_every_state_as_kstatus_does() {
 }
 
 #[test]
+fn the_status_that_the_api_server_fills_in_is_none() {
+    let unseen = with_status(&json!({"observedGeneration": -1}));
+    for state in states() {
+        let decision = decide(&unseen, &state.observed, &usable, NOW);
+        assert_eq!(decision, decide(&object(), &state.observed, &usable, NOW), "{}", state.name);
+        assert!(decision.status.is_some(), "{}", state.name);
+    }
+}
+
+#[test]
 fn a_state_that_stays_is_neither_written_nor_told_again() {
     for state in states() {
         let written = with_status(&first(&state));

@@ -370,6 +370,16 @@ fn conditions_keep_the_rules_of_kubernetes_in_every_state() {
 }
 
 #[test]
+fn the_status_that_the_api_server_fills_in_is_none() {
+    for state in states() {
+        let unseen = with_status(&object(), json!({"observedGeneration": -1}));
+        let decision = decided(&state, &unseen, state.now);
+        assert_eq!(decision, decided(&state, &object(), state.now), "{}", state.name);
+        assert!(decision.status.is_some(), "{}", state.name);
+    }
+}
+
+#[test]
 fn a_state_that_stays_is_neither_written_nor_told_again() {
     for state in states() {
         let written = with_status(&object(), first(&state));
