@@ -1,19 +1,20 @@
 .POSIX:
 
 # cargo decides what is up to date; nothing here is a file.
-.PHONY: help build test lint bench tools crds conformance-clients up demo down
+.PHONY: help build test lint bench tools cue crds conformance-clients up demo down
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-19s  %s\n", $$1, $$2 }' Makefile
 
-build: ## Build the release binary, target/release/trustwright
+build: cue ## Build the release binary, target/release/trustwright
 	@cargo build --release --package trustwright
 
-test: tools ## Run all tests; the first run builds a control plane
+test: tools cue ## Run all tests; the first run builds a control plane
 	@cargo test --workspace
 
 lint: ## Check formatting, lints, generated files, the crates' table, licences
 	@cargo fmt --all --check
+	@cargo fmt --manifest-path crates/languages/compiler/Cargo.toml --check
 	@cargo clippy --workspace --all-targets -- -D warnings
 	@cargo xtask crds --check
 	@cargo xtask check-deps
@@ -21,6 +22,8 @@ lint: ## Check formatting, lints, generated files, the crates' table, licences
 		echo "Not checked: licences, sources, advisories (cargo-deny is not installed)"; \
 	else \
 		cargo deny --log-level error check bans licenses sources || exit 1; \
+		cargo deny --log-level error --manifest-path crates/languages/compiler/Cargo.toml --config deny.toml \
+			check bans licenses sources || exit 1; \
 		if [ -d "$${CARGO_HOME:-$$HOME/.cargo}/advisory-dbs" ]; then \
 			cargo deny --log-level error check --disable-fetch advisories || exit 1; \
 		else \
@@ -33,6 +36,9 @@ bench: build tools ## Measure speed and memory of the release binary; fails on a
 
 tools: ## Build the real parts that tests run on, into a cache outside of the tree
 	@cargo xtask tools
+
+cue: ## Build the evaluator of CUE, and put it beside the binaries
+	@cargo xtask cue
 
 crds: ## Write the CRD manifests from the types
 	@cargo xtask crds

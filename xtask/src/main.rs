@@ -4,6 +4,7 @@ mod bench;
 mod check_deps;
 mod cluster;
 mod crds;
+mod cue;
 mod demo;
 mod tools;
 mod tuf;
@@ -34,6 +35,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Build the evaluator of CUE and put it beside the executables of every profile
+    Cue,
     /// Tell in the terminal what Trustwright does, on a cluster of its own
     Demo,
     /// End the local cluster
@@ -56,6 +59,7 @@ fn main() -> Result<()> {
         Task::Bench { sections } => runtime()?.block_on(bench::run(&sections)),
         Task::CheckDeps => check_deps::run(),
         Task::Crds { check } => crds::run(check),
+        Task::Cue => cue::run(),
         Task::Demo => runtime()?.block_on(demo::run()),
         Task::Down => up::down(),
         Task::Hold => runtime()?.block_on(up::hold()),

@@ -236,7 +236,5 @@ pub async fn ca_pem(control_plane: &ControlPlane) -> Result<String> {
 
 /// The binary of this project that `cargo` built beside the running test or task.
 pub fn built_binary(profile: &str) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"), PathBuf::from);
-    target.join(profile).join("trustwright")
+    crate::tools::target().join(profile).join("trustwright")
 }

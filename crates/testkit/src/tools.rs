@@ -13,7 +13,10 @@ use anyhow::{Context, Result, bail};
 
 mod build;
 mod cache;
+mod cue;
 mod go;
+
+pub use cue::{cue, place_cue};
 
 /// A program that tests run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -175,6 +178,12 @@ pub fn ensure(tools: &[Tool]) -> Result<PathBuf> {
         found.insert(tool.name(), path);
     }
     cache::view(&cache, &found)
+}
+
+/// Returns cargo's folder `target` of this repository.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"), PathBuf::from)
 }
 
 /// Returns the folder `tests/tools` of this repository.

@@ -84,7 +84,7 @@ fn build(tool: Tool, module: &Path, binary: &Path) -> Result<()> {
 }
 
 /// Writes past the capture of test output: a cold build takes minutes, and silence would look like a hang.
-fn progress(line: &str) {
+pub(super) fn progress(line: &str) {
     // Whoever closed our standard error does not want to know.
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
