@@ -3,6 +3,7 @@
 mod audit;
 mod fleet;
 mod hits;
+mod languages;
 mod load;
 mod micro;
 mod policies;
@@ -44,6 +45,8 @@ pub(crate) enum Section {
     Steps,
     /// Verification of bundles, beside the library's own
     Verify,
+    /// Policies over attestations
+    Languages,
     /// Requests to the webhooks
     Admission,
     /// Many `TrustRoots`
@@ -68,6 +71,9 @@ pub(crate) async fn run(sections: &[Section]) -> Result<()> {
     }
     if is_wanted(Section::Verify) {
         verify::run(&mut table)?;
+    }
+    if is_wanted(Section::Languages) {
+        languages::run(&mut table)?;
     }
     let mut options = OperatorOptions::new(binary);
     // Nothing here reaches beyond loopback.
