@@ -168,7 +168,7 @@ pub(crate) mod referrers {
 /// A `ClusterImagePolicy`, from JSON to what a request is judged by.
 pub(crate) mod cluster_image_policy {
     use trustwright_api::v1alpha1::ClusterImagePolicySpec;
-    use trustwright_policy::{Check, NoReferences, compile};
+    use trustwright_policy::{Check, NoLanguages, NoReferences, compile};
 
     pub(crate) fn seeds() -> Vec<Vec<u8>> {
         let certificate = include_str!("../../crates/api/testdata/authority-certificate.pem");
@@ -187,7 +187,7 @@ pub(crate) mod cluster_image_policy {
 
     pub(crate) fn accepts(data: &[u8]) -> bool {
         let Ok(spec) = serde_json::from_slice::<ClusterImagePolicySpec>(data) else { return false };
-        let policy = compile("p", &spec, &NoReferences);
+        let policy = compile("p", &spec, &NoReferences, &NoLanguages);
         // What cannot be used never passes.
         for (compiled, written) in policy.authorities.iter().zip(&spec.authorities) {
             if matches!(compiled.check, Check::Pass) {

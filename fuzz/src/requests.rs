@@ -32,13 +32,13 @@ pub(crate) mod admission_review {
     use tokio::runtime::Runtime;
     use tower::ServiceExt as _;
     use trustwright_engine::Engine;
-    use trustwright_policy::Snapshot;
+    use trustwright_policy::{NoLanguages, Snapshot};
     use trustwright_registry::{Client, ClientConfig, Proxies, Retries};
     use trustwright_runtime::{
         metrics::{BuildInfo, Metrics},
         probes::Readiness,
     };
-    use trustwright_webhook::{App, Limits, router};
+    use trustwright_webhook::{App, Limits, PullSecrets, denials, router};
 
     thread_local! {
         static SERVER: LazyCell<(Runtime, Router)> = LazyCell::new(|| {
@@ -58,11 +58,27 @@ pub(crate) mod admission_review {
             snapshot: Arc::new(ArcSwap::from_pointee(Snapshot::default())),
             engine: Engine::new(Client::new(&config).unwrap()),
             metrics: trustwright_webhook::Metrics::register(metrics.own()),
+            pull_secrets: PullSecrets::new(empty_api_server()),
+            denials: denials().0,
+            languages: Arc::new(NoLanguages),
             readiness: Readiness::new(&[]),
             namespace: "trustwright-system".into(),
             clock: || jiff::Timestamp::UNIX_EPOCH,
         };
         router(app, Limits::default())
+    }
+
+    /// An API server that has none of the objects that it is asked for.
+    fn empty_api_server() -> kube::Client {
+        let nothing =
+            r#"{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404}"#;
+        let answer = async |_: Request<kube::client::Body>| {
+            let response = axum::http::Response::builder().status(404);
+            Ok::<_, std::io::Error>(
+                response.body(kube::client::Body::from(nothing.as_bytes().to_vec())).unwrap(),
+            )
+        };
+        kube::Client::new(tower::service_fn(answer), "default")
     }
 
     const IMAGE: &str =

@@ -23,7 +23,7 @@ use reqwest::{
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use trustwright_engine::Engine;
-use trustwright_policy::{NoReferences, Snapshot, compile};
+use trustwright_policy::{NoLanguages, NoReferences, Snapshot, compile};
 use trustwright_registry::{Client, ClientConfig, Proxies};
 use trustwright_roots::Root;
 use trustwright_runtime::{
@@ -32,7 +32,7 @@ use trustwright_runtime::{
 };
 use trustwright_testkit::Registry;
 use trustwright_verify::Artifact;
-use trustwright_webhook::{App, Limits, router};
+use trustwright_webhook::{App, Limits, PullSecrets, denials, router};
 
 const SUBJECT: &str = "https://github.com/sigstore-conformance/extremely-dangerous-public-oidc-beacon/.github/\
                        workflows/extremely-dangerous-oidc-beacon.yml@refs/heads/main";
@@ -158,11 +158,24 @@ fn webhooks(snapshot: Snapshot) -> Result<Router> {
         snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
         engine: Engine::new(Client::new(&config)?),
         metrics: trustwright_webhook::Metrics::register(metrics.own()),
+        pull_secrets: PullSecrets::new(empty_api_server()),
+        denials: denials().0,
+        languages: Arc::new(NoLanguages),
         readiness: Readiness::new(&[]),
         namespace: "trustwright-system".into(),
         clock: now,
     };
     Ok(router(app, Limits::default()))
+}
+
+/// An API server that has none of the objects that it is asked for.
+fn empty_api_server() -> kube::Client {
+    let nothing = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404}"#;
+    let answer = async |_: Request<kube::client::Body>| {
+        let response = axum::http::Response::builder().status(404);
+        Ok::<_, std::io::Error>(response.body(kube::client::Body::from(nothing.as_bytes().to_vec())).unwrap())
+    };
+    kube::Client::new(tower::service_fn(answer), "default")
 }
 
 /// The answer to the creation of a Pod with `image`.
@@ -198,7 +211,9 @@ async fn a_pod_with_a_failing_case_is_denied_and_with_every_other_admitted() -> 
     for case in &cases {
         case.publish(&http, &registry.url()).await.with_context(|| case.name.clone())?;
         let spec = serde_json::from_value(case.policy(registry.host())?)?;
-        snapshot.policies.insert(case.name.clone(), Arc::new(compile(&case.name, &spec, &NoReferences)));
+        snapshot
+            .policies
+            .insert(case.name.clone(), Arc::new(compile(&case.name, &spec, &NoReferences, &NoLanguages)));
         snapshot.trust.insert(case.name.clone(), Arc::new(case.root()));
     }
     let webhooks = webhooks(snapshot)?;

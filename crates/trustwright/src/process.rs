@@ -11,7 +11,8 @@ use trustwright_controllers::{
     CompanionSettings, DependentSettings, ExpiryWarning, Operator, Schema, Settings,
 };
 use trustwright_engine::Engine;
-use trustwright_policy::{Languages, NoLanguages, Snapshot};
+use trustwright_languages::Evaluators;
+use trustwright_policy::{Languages, Snapshot};
 use trustwright_roots::{DefaultRoot, EMBEDDED_ROOT};
 use trustwright_runtime::{
     certificates::{self, CertificateConfig, CertificatePolicy, ServingCertificate, service_dns_names},
@@ -100,12 +101,14 @@ impl<'a> Process<'a> {
             (false, Mode::Standalone) => &[CERTIFICATE],
             (false, Mode::Companion) => &[DEFINITION],
         };
+        let languages = Evaluators::start(trustwright_languages::Settings::default());
+        let cue_problem = languages.cue_problem().map(str::to_owned);
         let mut process = Process {
             args,
             client,
             objects,
             default_root,
-            languages: Arc::new(NoLanguages),
+            languages: Arc::new(languages),
             readiness: Readiness::new(checks),
             writers: JoinSet::new(),
             stop_writing: CancellationToken::new(),
@@ -114,6 +117,9 @@ impl<'a> Process<'a> {
             readers: JoinSet::new(),
         };
         tracing::info!(version = env!("CARGO_PKG_VERSION"), ?roles, namespace = args.namespace, "Starting");
+        if let Some(problem) = cue_problem {
+            tracing::warn!(problem, "Policies in CUE cannot be evaluated, and deny what they match");
+        }
         process.readers.spawn(signals);
         process.readers.spawn(watching);
 
