@@ -14,8 +14,8 @@ pub(super) enum Place {
 }
 
 pub(super) fn validate_policy(errors: &mut FieldErrors, policy: &Policy, path: &str, place: Place) {
-    if !matches!(policy.type_.as_str(), "cue" | "rego") {
-        let details = "only [cue,rego] are supported at the moment";
+    if !matches!(policy.type_.as_str(), "cue" | "rego" | "cel") {
+        let details = "only [cue,rego,cel] are supported at the moment";
         errors.push(FieldError::invalid_value(&policy.type_, format!("{path}.type"), details));
     }
     let given = [!policy.data.is_empty(), policy.config_map_ref.is_some(), policy.remote.is_some()];

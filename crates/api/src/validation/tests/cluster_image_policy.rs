@@ -426,7 +426,7 @@ fn attestations() {
         }
     }
     let expected = format!(
-        "invalid value: js: {path}.policy.type\nonly [cue,rego] are supported at the moment\n\
+        "invalid value: js: {path}.policy.type\nonly [cue,rego,cel] are supported at the moment\n\
          missing field(s): {path}.policy.configMapRef, {path}.policy.data, {path}.policy.remote"
     );
     refuse("policy", json!({ "type": "js" }), expected, good);
@@ -466,7 +466,7 @@ fn the_policy_of_the_object_is_reported_without_its_name() {
             refuses(&base, "/policy", bad.clone(), expected, good.clone());
         }
     };
-    refuse(json!({ "data": "x" }), "invalid value: : spec.type\nonly [cue,rego] are supported at the moment");
+    refuse(json!({ "data": "x" }), "invalid value: : spec.type\nonly [cue,rego,cel] are supported at the moment");
     refuse(json!({ "type": "rego" }), "missing field(s): spec.configMapRef, spec.data, spec.remote");
     let both = "expected exactly one, got both: spec.configMapRef, spec.data, spec.remote";
     refuse(with(&remote, "/data", json!("x")), both);
