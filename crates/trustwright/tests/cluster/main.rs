@@ -13,6 +13,7 @@ mod crds;
 mod dependents;
 mod fixture;
 mod keyless;
+mod languages;
 mod manifests_of_the_field;
 mod objects;
 mod policies;

@@ -466,7 +466,10 @@ fn the_policy_of_the_object_is_reported_without_its_name() {
             refuses(&base, "/policy", bad.clone(), expected, good.clone());
         }
     };
-    refuse(json!({ "data": "x" }), "invalid value: : spec.type\nonly [cue,rego,cel] are supported at the moment");
+    refuse(
+        json!({ "data": "x" }),
+        "invalid value: : spec.type\nonly [cue,rego,cel] are supported at the moment",
+    );
     refuse(json!({ "type": "rego" }), "missing field(s): spec.configMapRef, spec.data, spec.remote");
     let both = "expected exactly one, got both: spec.configMapRef, spec.data, spec.remote";
     refuse(with(&remote, "/data", json!("x")), both);
