@@ -68,3 +68,53 @@ async fn a_text_that_does_not_compile_is_not_ready_says_why_and_denies() -> Resu
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn what_an_attestation_says_is_judged_by_cue_in_either_form_of_evidence() -> Result<()> {
+    let space = Space::new("language-attested").await?;
+    let (signer, registry) = (&space.cluster.signer, &space.cluster.registry);
+    let text = "import \"list\"\npredicateType: \"https://example.com/check/v1\"\n\
+                predicate: {passed: true, findings: list.MaxItems(1)}";
+    let policy = space
+        .policy(
+            "check",
+            json!({"authorities": [{
+                "name": "builder", "key": {"data": signer.public_key_pem()},
+                "attestations": [{
+                    "name": "check", "predicateType": "https://example.com/check/v1",
+                    "policy": {"type": "cue", "data": text},
+                }],
+            }]}),
+        )
+        .await?;
+    let cases = [
+        ("good", r#"{"passed": true, "findings": []}"#, None),
+        (
+            "failed",
+            r#"{"passed": false, "findings": []}"#,
+            Some("predicate.passed: conflicting values false and true"),
+        ),
+        ("many", r#"{"passed": true, "findings": [1, 2]}"#, Some("predicate.findings: invalid value [1,2]")),
+    ];
+    for (name, predicate, refused) in cases {
+        for form in ["bundle", "legacy"] {
+            let tag = format!("{name}-{form}");
+            let image = registry.push_image(&space.repository("app"), &tag).await?;
+            let kind = "https://example.com/check/v1";
+            match form {
+                "bundle" => signer.attest_bundle(&image, kind, predicate).await?,
+                _ => signer.attest_legacy(&image, kind, predicate).await?,
+            }
+            let answer = space.run(&tag, &image.to_string()).await;
+            let Some(refused) = refused else {
+                answer.map_err(anyhow::Error::msg)?;
+                continue;
+            };
+            let said = answer.unwrap_err();
+            assert!(said.contains(&format!("failed policy: {policy}")), "{said}");
+            let start = "failed evaluating cue policy for check: failed to evaluate the policy with error: ";
+            assert!(said.contains(start) && said.contains(refused), "{said}");
+        }
+    }
+    Ok(())
+}

@@ -115,6 +115,17 @@ pub(crate) async fn resolved(
     .await
 }
 
+/// A text as long as one may be, in lines of the length that one may have.
+fn longest() -> String {
+    let mut text = "package longest\n".to_owned();
+    while text.len() < MAX_LENGTH {
+        let left = MAX_LENGTH - text.len();
+        text.push_str(&"#".repeat(left.min(1_000) - 1));
+        text.push('\n');
+    }
+    text
+}
+
 fn kept(own: &Own) -> Api<ConfigMap> {
     Api::namespaced(own.client.clone(), NAMESPACE)
 }
@@ -143,7 +154,7 @@ async fn a_text_is_fetched_over_https_within_bounds_and_only_the_right_one_is_ke
     assert_eq!(map.data.context("no data")?["policy"], "package right");
     assert_eq!(map.immutable, Some(true));
 
-    let longest = "#".repeat(MAX_LENGTH);
+    let longest = longest();
     others.serve("moved", "package moved");
     let signed = texts.serve("signed?signature=hunter2", "package signed");
     for (name, remote) in [
