@@ -43,7 +43,9 @@ pub(crate) mod admission_review {
     thread_local! {
         static SERVER: LazyCell<(Runtime, Router)> = LazyCell::new(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            (runtime, server())
+            // The client of the API server has a task.
+            let server = { let _entered = runtime.enter(); server() };
+            (runtime, server)
         });
     }
 

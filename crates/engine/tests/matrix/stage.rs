@@ -119,7 +119,7 @@ impl Stage {
             configs,
             root,
             files,
-            engine: Engine::new(client),
+            engine: Engine::forgetful(client),
         })
     }
 

@@ -25,7 +25,7 @@ async fn with_its_mirror_dead_a_root_stays_ready_says_so_once_and_comes_back_wit
         mirror.asked_for("2.root.json").await?;
     }
     let still = roots.get("mirror-dies").await?;
-    assert_eq!(still.data["status"], failing.data["status"]);
+    assert_eq!(without_replicas(&still), without_replicas(&failing));
     roots.told("mirror-dies", "MirrorUnavailable", 1).await?;
     assert_eq!(roots.in_force("mirror-dies").await?.as_deref(), Some(fingerprint(&before)));
 
@@ -89,4 +89,13 @@ async fn a_root_whose_mirror_was_never_there_is_in_progress_and_ready_when_it_co
         roots.delete(&name).await?;
     }
     Ok(())
+}
+
+/// The status but for what it says of the replicas, which follow when they follow.
+fn without_replicas(object: &DynamicObject) -> Value {
+    let mut status = object.data["status"].clone();
+    if let Some(conditions) = status["conditions"].as_array_mut() {
+        conditions.retain(|condition| condition["type"] != "SignatureChecksReady");
+    }
+    status
 }
