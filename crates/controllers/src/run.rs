@@ -132,14 +132,18 @@ impl Reconciler {
         }
     }
 
+    fn forget(&self, name: &str) {
+        match self {
+            Self::ClusterImagePolicies(policies) => policies.forget(name),
+            Self::TrustRoots(roots) => roots.forget(name),
+            Self::Companion(companion) => companion.forget(name),
+        }
+    }
+
     /// Takes note of what is gone.
     fn note(&self, event: &watcher::Event<Packed>, store: &Store<Packed>) {
         match event {
-            watcher::Event::Delete(object) => match self {
-                Self::ClusterImagePolicies(policies) => policies.forget(&object.name_any()),
-                Self::TrustRoots(roots) => roots.forget(&object.name_any()),
-                Self::Companion(companion) => companion.forget(&object.name_any()),
-            },
+            watcher::Event::Delete(object) => self.forget(&object.name_any()),
             watcher::Event::InitDone => {
                 let names =
                     || -> BTreeSet<String> { store.state().iter().map(|object| object.name_any()).collect() };
@@ -158,6 +162,7 @@ struct Context {
     client: Client,
     reconciler: Reconciler,
     resource: ApiResource,
+    store: Store<Packed>,
     metrics: Metrics,
     recorder: Recorder,
     clock: fn() -> Timestamp,
@@ -319,18 +324,19 @@ async fn drive(
     operator.objects.listed().await;
     let resource = reconciler.resource();
     let reporter = Reporter { controller: "trustwright".to_owned(), instance: None };
-    let context = Arc::new(Context {
-        client: operator.client.clone(),
-        reconciler: reconciler.clone(),
-        resource: resource.clone(),
-        metrics: operator.metrics.clone(),
-        recorder: Recorder::new(operator.client.clone(), reporter),
-        clock: operator.clock,
-    });
     // Untyped, so that one object that does not decode cannot end the watch of all.
     let api: Api<Packed> = Api::all_with(operator.client.clone(), &resource);
     let writer = reflector::store::Writer::new(resource.clone());
     let store = writer.as_reader();
+    let context = Arc::new(Context {
+        client: operator.client.clone(),
+        reconciler: reconciler.clone(),
+        resource: resource.clone(),
+        store: store.clone(),
+        metrics: operator.metrics.clone(),
+        recorder: Recorder::new(operator.client.clone(), reporter),
+        clock: operator.clock,
+    });
     let (noted, known) = (reconciler.clone(), store.clone());
     let objects = watcher(api, watcher::Config::default())
         .default_backoff()
@@ -385,6 +391,12 @@ fn changed_object(event: &watcher::Event<Packed>) -> Option<&str> {
 async fn reconcile(object: Arc<Packed>, context: Arc<Context>) -> Result<Action, Error> {
     let start = std::time::Instant::now();
     let result = settle(&object.unpack(), &context).await;
+    // It may have gone meanwhile, and been forgotten before it was looked at: what is noted of it now would stay. What
+    // goes after this is forgotten by its own event.
+    let reference = ObjectRef::from_obj_with(&*object, context.resource.clone());
+    if context.store.get(&reference).is_none() {
+        context.reconciler.forget(&object.name_any());
+    }
     let controller = context.reconciler.controller();
     context.metrics.reconciled(controller, result.is_ok(), start.elapsed().as_secs_f64());
     result
