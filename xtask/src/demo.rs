@@ -1,6 +1,7 @@
 //! `make demo`: what Trustwright does, told step by step with the commands that show it.
 
 mod beside;
+mod evidence;
 mod mirror;
 mod story;
 
@@ -31,6 +32,7 @@ pub(crate) async fn run() -> Result<()> {
     signed_image_is_admitted(&story).await?;
     unsigned_image_is_refused(&story).await?;
     warning_is_given(&story).await?;
+    evidence::tell(&story).await?;
     trust_root_is_read(&story).await?;
     mirror::tell(&story).await?;
     repository_is_packed(&story).await?;

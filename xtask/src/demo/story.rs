@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::Api;
 use trustwright_testkit::operator::built_binary;
 use trustwright_testkit::process::{Command, Output, eventually};
-use trustwright_testkit::{Image, Tool, run_dir};
+use trustwright_testkit::{ControlPlane, Image, Tool, run_dir};
 
 use crate::cluster::Cluster;
 
@@ -35,6 +35,11 @@ impl<'a> Story<'a> {
     /// The same story, with kubectl asking another cluster.
     pub(crate) fn elsewhere(&self, kubeconfig: PathBuf) -> Self {
         Self { cluster: self.cluster, folder: self.folder.clone(), kubeconfig, chapter: self.chapter.clone() }
+    }
+
+    /// The control plane that commands ask, unless they ask elsewhere.
+    pub(crate) fn control_plane(&self) -> &ControlPlane {
+        &self.cluster.control_plane
     }
 
     /// Where files of the story are.

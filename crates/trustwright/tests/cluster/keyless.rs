@@ -1,7 +1,5 @@
 //! Keyless signatures of a private Sigstore, judged against a trust root that changes.
 
-use std::time::{Duration, Instant};
-
 use anyhow::Result;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
@@ -71,11 +69,7 @@ async fn what_a_service_account_signed_is_admitted_until_its_authority_is_rotate
     sigstore.sign_keyless(&renewed, &token).await?;
     let patch = json!({"spec": {"trustedRoot": {"data": sigstore.trusted_root_json()}}});
     space.objects.api(ROOT).patch(root, &PatchParams::default(), &Patch::Merge(&patch)).await?;
-    let start = Instant::now();
     space.refused_soon(&image.to_string(), "cert verification failed: ").await?;
-    let took = start.elapsed();
-    println!("the rotation was in force after {took:?}");
-    assert!(took < Duration::from_secs(1), "{took:?}");
     admitted_soon(&space.pods(), &renewed.to_string()).await?;
     Ok(())
 }
