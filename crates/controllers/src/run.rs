@@ -494,3 +494,6 @@ fn log(controller: &'static str, outcome: &Outcome) {
     let error: &dyn std::error::Error = error;
     tracing::warn!(controller, error, "Reconcile failed and is tried again");
 }
+
+#[cfg(test)]
+mod tests;
