@@ -13,6 +13,8 @@ mod cluster_image_policy;
 mod companion;
 mod dependents;
 mod enforcement;
+#[cfg(test)]
+mod judges;
 mod metrics;
 mod packed;
 mod policy_bodies;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use trustwright_roots::Root;
-use trustwright_testkit::argocd::{self, HealthStatus};
-use trustwright_testkit::kstatus::{self, Status};
+use trustwright_testkit::kstatus::Status;
 use trustwright_testkit::tuf_repository::Repository;
 
 use super::*;
+use crate::judges::{Judged, assert_argo_cd, assert_kstatus};
 
 /// What holds of each part, in the order of [`PARTS`]; all else follows from it.
 struct State {
@@ -274,46 +274,23 @@ fn every_state_has_its_conditions() {
     }
 }
 
-/// Each state as it is, and just after its spec was edited.
-fn current_and_edited(states: &[State]) -> Vec<Value> {
-    let mut objects = Vec::new();
-    for state in states {
-        let current = with_status(&first(state));
-        let mut edited = current.clone();
-        edited.metadata.generation = Some(4);
-        objects.extend([current, edited].map(|object| serde_json::to_value(object).unwrap()));
-    }
-    objects
+/// Each state's object, for other tools to read.
+fn judged() -> Vec<Judged> {
+    let of = |state: &State| {
+        let object = with_status(&first(state));
+        Judged { name: state.name.to_owned(), object, kstatus: state.kstatus }
+    };
+    states().iter().map(of).collect()
 }
 
 #[test]
 fn kstatus_reads_every_state_as_it_is_meant() {
-    let states = states();
-    let answers = kstatus::compute(&current_and_edited(&states)).unwrap();
-    for (state, answers) in states.iter().zip(answers.chunks(2)) {
-        assert_eq!(answers[0].status, state.kstatus, "{}: {}", state.name, answers[0].message);
-        assert_eq!(answers[1].status, Status::InProgress, "{}: the spec was just edited", state.name);
-    }
-    // The table is worth nothing where it has one answer only.
-    for kind in [Status::Current, Status::InProgress, Status::Failed] {
-        assert!(states.iter().filter(|state| state.kstatus == kind).count() > 3, "{kind:?}");
-    }
+    assert_kstatus(&judged());
 }
 
 #[test]
 fn argo_cd_reads_every_state_as_kstatus_does() {
-    let states = states();
-    let answers = argocd::health(&current_and_edited(&states)).unwrap();
-    for (state, answers) in states.iter().zip(answers.chunks(2)) {
-        let expected = match state.kstatus {
-            Status::Current => HealthStatus::Healthy,
-            Status::InProgress => HealthStatus::Progressing,
-            Status::Failed => HealthStatus::Degraded,
-            Status::Terminating | Status::Unknown => panic!("{}: {:?}", state.name, state.kstatus),
-        };
-        assert_eq!(answers[0].status, expected, "{}: {}", state.name, answers[0].message);
-        assert_eq!(answers[1].status, HealthStatus::Progressing, "{}: the spec was just edited", state.name);
-    }
+    assert_argo_cd(&judged());
 }
 
 #[test]

@@ -2,14 +2,14 @@
 
 use trustwright_api::v1alpha1::TrustRootReason as Reason;
 use trustwright_roots::{Rule, Source, Text};
-use trustwright_testkit::argocd::{self, HealthStatus};
-use trustwright_testkit::kstatus::{self, Status};
+use trustwright_testkit::kstatus::Status;
 use trustwright_testkit::tuf_repository::Repository;
 
 use super::support::{
     AFTER, BEFORE, KEEP, REJECT, SOON, at, empty_material, failure, lines, read, unread, with_status,
 };
 use super::*;
+use crate::judges::{Judged, assert_argo_cd, assert_kstatus};
 
 struct State {
     name: String,
@@ -299,46 +299,23 @@ fn every_state_has_its_conditions() {
     }
 }
 
-/// Each state as it is, and just after its spec was edited.
-fn current_and_edited(states: &[State]) -> Vec<Value> {
-    let mut objects = Vec::new();
-    for state in states {
-        let current = with_status(&object(), first(state));
-        let mut edited = current.clone();
-        edited.metadata.generation = Some(8);
-        objects.extend([current, edited].map(|object| serde_json::to_value(object).unwrap()));
-    }
-    objects
+/// Each state's object, for other tools to read.
+fn judged() -> Vec<Judged> {
+    let of = |state: &State| {
+        let object = with_status(&object(), first(state));
+        Judged { name: state.name.clone(), object, kstatus: state.kstatus }
+    };
+    states().iter().map(of).collect()
 }
 
 #[test]
 fn kstatus_reads_every_state_as_it_is_meant() {
-    let states = states();
-    let answers = kstatus::compute(&current_and_edited(&states)).unwrap();
-    for (state, answers) in states.iter().zip(answers.chunks(2)) {
-        assert_eq!(answers[0].status, state.kstatus, "{}: {}", state.name, answers[0].message);
-        assert_eq!(answers[1].status, Status::InProgress, "{}: the spec was just edited", state.name);
-    }
-    // The table is worth nothing where it has one answer only.
-    for kind in [Status::Current, Status::InProgress, Status::Failed] {
-        assert!(states.iter().filter(|state| state.kstatus == kind).count() > 3, "{kind:?}");
-    }
+    assert_kstatus(&judged());
 }
 
 #[test]
 fn argo_cd_reads_every_state_as_kstatus_does() {
-    let states = states();
-    let answers = argocd::health(&current_and_edited(&states)).unwrap();
-    for (state, answers) in states.iter().zip(answers.chunks(2)) {
-        let expected = match state.kstatus {
-            Status::Current => HealthStatus::Healthy,
-            Status::InProgress => HealthStatus::Progressing,
-            Status::Failed => HealthStatus::Degraded,
-            Status::Terminating | Status::Unknown => panic!("{}: {:?}", state.name, state.kstatus),
-        };
-        assert_eq!(answers[0].status, expected, "{}: {}", state.name, answers[0].message);
-        assert_eq!(answers[1].status, HealthStatus::Progressing, "{}: the spec was just edited", state.name);
-    }
+    assert_argo_cd(&judged());
 }
 
 #[test]
