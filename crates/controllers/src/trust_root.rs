@@ -83,6 +83,11 @@ pub(crate) struct Observed {
 }
 
 impl Observed {
+    /// A root without a mirror, of which nothing else is known yet.
+    fn of(root: Result<Root, Refusal>) -> Self {
+        Self { root, refresh: None, packed: None, dependents: None, in_force: None, users: None }
+    }
+
     /// What it means to those who depend on it.
     pub(crate) fn judgement(&self) -> Judgement {
         match self.root.as_ref().map(|root| &root.trusted) {

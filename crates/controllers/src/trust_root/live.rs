@@ -31,6 +31,13 @@ pub(super) struct State {
     pub(super) next_at: Option<Timestamp>,
 }
 
+impl State {
+    /// What is known before the mirror was asked.
+    pub(super) fn unasked(artifact: Option<Arc<Artifact>>, floor: FloorEntry) -> Self {
+        Self { artifact, floor, refresh: Refresh::Pending, refreshed_at: None, next_at: None }
+    }
+}
+
 impl Shared {
     pub(super) fn new(state: State) -> Self {
         Self { state: Mutex::new(state), wake: Notify::new() }

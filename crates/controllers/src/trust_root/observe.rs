@@ -36,21 +36,12 @@ const REFRESH: &str = "trustwright.dev/refresh";
 
 /// Every `TrustRoot` while we lead. Dropping it ends all polls.
 pub(crate) struct TrustRoots {
+    parts: Parts,
     live: Mutex<BTreeMap<String, Live>>,
     tasks: Mutex<JoinSet<()>>,
     floors: Floors,
-    objects: Objects,
     /// The client of all mirrors that need no certificates of their own.
     plain: Mirror,
-    settings: Settings,
-    metrics: Metrics,
-    clock: fn() -> Timestamp,
-    /// Names of objects to look at again.
-    changed: mpsc::UnboundedSender<String>,
-    dependents: Arc<View>,
-    enforcement: Arc<Enforcement>,
-    /// Names of policies to look at again.
-    policies_changed: mpsc::UnboundedSender<String>,
 }
 
 /// What [`TrustRoots`] is built from.
@@ -60,42 +51,22 @@ pub(crate) struct Parts {
     pub(crate) settings: Settings,
     pub(crate) metrics: Metrics,
     pub(crate) clock: fn() -> Timestamp,
+    /// Names of objects to look at again.
     pub(crate) changed: mpsc::UnboundedSender<String>,
     pub(crate) dependents: Arc<View>,
     pub(crate) enforcement: Arc<Enforcement>,
+    /// Names of policies to look at again.
     pub(crate) policies_changed: mpsc::UnboundedSender<String>,
 }
 
 impl TrustRoots {
     pub(crate) fn new(parts: Parts) -> Result<Self, BuildError> {
-        let Parts {
-            client,
-            objects,
-            settings,
-            metrics,
-            clock,
-            changed,
-            dependents,
-            enforcement,
-            policies_changed,
-        } = parts;
         // Any URL will do: every mirror is built beside it.
         let anywhere = trustwright_roots::DEFAULT_MIRROR.parse();
         let anywhere = anywhere.map_err(|_| BuildError::Base("is not a URL"))?;
-        Ok(Self {
-            live: Mutex::default(),
-            tasks: Mutex::default(),
-            floors: Floors::new(client, &settings.namespace),
-            objects,
-            plain: Mirror::new(&MirrorConfig::new(anywhere))?,
-            settings,
-            metrics,
-            clock,
-            changed,
-            dependents,
-            enforcement,
-            policies_changed,
-        })
+        let floors = Floors::new(parts.client.clone(), &parts.settings.namespace);
+        let plain = Mirror::new(&MirrorConfig::new(anywhere))?;
+        Ok(Self { parts, live: Mutex::default(), tasks: Mutex::default(), floors, plain })
     }
 
     /// The status that `object` should have, from all that is known.
@@ -105,11 +76,11 @@ impl TrustRoots {
         now: Timestamp,
     ) -> Result<Decision, FloorsError> {
         let mut observed = self.observe(object, now).await?;
-        self.dependents.decided(&object.name_any(), observed.judgement());
-        observed.dependents = self.dependents.of(&object.name_any());
+        self.parts.dependents.decided(&object.name_any(), observed.judgement());
+        observed.dependents = self.parts.dependents.of(&object.name_any());
         self.enforce(object, &mut observed);
-        self.metrics.show(&object.name_any(), Shown::of(&observed, || self.times(&object.name_any())));
-        Ok(decide(object, &observed, self.settings.expiry_warning, now))
+        self.parts.metrics.show(&object.name_any(), Shown::of(&observed, || self.times(&object.name_any())));
+        Ok(decide(object, &observed, self.parts.settings.expiry_warning, now))
     }
 
     /// Has every replica be held against what should be in force, and tells the policies that rest on it.
@@ -120,21 +91,22 @@ impl TrustRoots {
             Err(refusal) => Root::refused(refusal.source_kind.unwrap_or(SourceKind::Remote), refusal.clone()),
         };
         let told = told(object);
-        let (in_force, concerned) = self.enforcement.trust_root(name, root, told.as_deref());
+        let (in_force, concerned) = self.parts.enforcement.trust_root(name, root, told.as_deref());
         for policy in concerned {
             // Nobody listens once we no longer lead.
-            drop(self.policies_changed.send(policy));
+            drop(self.parts.policies_changed.send(policy));
         }
         observed.in_force = Some(in_force);
         // A new leader has not looked at every policy yet.
-        observed.users = (!self.enforcement.is_new()).then(|| self.enforcement.users(name, MOST_USERS));
+        observed.users =
+            (!self.parts.enforcement.is_new()).then(|| self.parts.enforcement.users(name, MOST_USERS));
     }
 
     /// Keeps the floor of what the status says now. It never says more than the status: a floor above the only copy of
     /// a repository would lock it out.
     pub(crate) async fn applied(&self, object: &DynamicObject) -> Result<(), FloorsError> {
         self.keep_floor(object).await?;
-        self.dependents.applied(object);
+        self.parts.dependents.applied(object);
         Ok(())
     }
 
@@ -153,19 +125,19 @@ impl TrustRoots {
     /// Forgets every object but those of these names.
     pub(crate) fn retain(&self, names: &BTreeSet<String>) {
         self.live().retain(|name, _| names.contains(name));
-        self.enforcement.retain_trust_roots(names);
-        self.dependents.retain(names);
-        self.metrics.retain(names);
+        self.parts.enforcement.retain_trust_roots(names);
+        self.parts.dependents.retain(names);
+        self.parts.metrics.retain(names);
     }
 
     /// Forgets one object.
     pub(crate) fn forget(&self, name: &str) {
         self.live().remove(name);
-        for policy in self.enforcement.forget_trust_root(name) {
-            drop(self.policies_changed.send(policy));
+        for policy in self.parts.enforcement.forget_trust_root(name) {
+            drop(self.parts.policies_changed.send(policy));
         }
-        self.dependents.forget(name);
-        self.metrics.forget(name);
+        self.parts.dependents.forget(name);
+        self.parts.metrics.forget(name);
     }
 
     fn live(&self) -> MutexGuard<'_, BTreeMap<String, Live>> {
@@ -179,10 +151,10 @@ impl TrustRoots {
     async fn observe(&self, object: &DynamicObject, now: Timestamp) -> Result<Observed, FloorsError> {
         let name = object.name_any();
         let spec = read(object.data.get("spec"))
-            .and_then(|spec| anchored(spec, &name, self.settings.default_root.as_ref()));
+            .and_then(|spec| anchored(spec, &name, self.parts.settings.default_root.as_ref()));
         let without_mirror = |root| {
             self.live().remove(&name);
-            Ok(Observed { root, refresh: None, packed: None, dependents: None, in_force: None, users: None })
+            Ok(Observed::of(root))
         };
         match &spec {
             Err(refusal) => without_mirror(Err(refusal.clone())),
@@ -199,7 +171,7 @@ impl TrustRoots {
     }
 
     fn of_text(&self, source: &Text, now: Timestamp) -> Root {
-        match text(source, &self.objects) {
+        match text(source, &self.parts.objects) {
             Ok(text) => Root::of_text(&text, now),
             Err(problem) => {
                 let (reason, kind) = (TrustRootReason::InvalidReference, SourceKind::TrustedRoot);
@@ -232,13 +204,7 @@ impl TrustRoots {
                 live.decided = state.floor.clone();
                 state
             }
-            None => State {
-                artifact: None,
-                floor: FloorEntry::default(),
-                refresh: Refresh::Pending,
-                refreshed_at: None,
-                next_at: None,
-            },
+            None => State::unasked(None, FloorEntry::default()),
         };
         let refresh = failure.map_or(state.refresh, Refresh::Failed);
         let root = match (&state.artifact, spec) {
@@ -246,14 +212,7 @@ impl TrustRoots {
             _ => Root::refused(SourceKind::Remote, self.nothing_yet(&name, &refresh)),
         };
         let packed = state.artifact.map(|artifact| artifact.packed.as_str().into());
-        Ok(Observed {
-            root: Ok(root),
-            refresh: Some(refresh),
-            packed,
-            dependents: None,
-            in_force: None,
-            users: None,
-        })
+        Ok(Observed { refresh: Some(refresh), packed, ..Observed::of(Ok(root)) })
     }
 
     /// Takes from the status what verifies, and from our Secret what must not be gone below.
@@ -282,13 +241,7 @@ impl TrustRoots {
         if let Some(artifact) = &restored {
             floor.accepted = floor.accepted.max(&artifact.floor);
         }
-        let state = State {
-            artifact: restored.map(Arc::new),
-            floor,
-            refresh: Refresh::Pending,
-            refreshed_at: None,
-            next_at: None,
-        };
+        let state = State::unasked(restored.map(Arc::new), floor);
         Ok(Live {
             key,
             target: anchor.target.clone(),
@@ -319,7 +272,7 @@ impl TrustRoots {
         let wish = annotation(object, REFRESH);
         let mut table = self.live();
         let live = table.get_mut(&name)?;
-        let access = match Access::gather(remote, &self.objects) {
+        let access = match Access::gather(remote, &self.parts.objects) {
             Ok(access) => access,
             Err(failure) => {
                 live.stop();
@@ -344,10 +297,10 @@ impl TrustRoots {
             anchor: remote.anchor.clone(),
             interval: remote.refresh_interval,
             shared: live.shared.clone(),
-            metrics: self.metrics.clone(),
-            clock: self.clock,
+            metrics: self.parts.metrics.clone(),
+            clock: self.parts.clock,
         };
-        let changed = self.changed.clone();
+        let changed = self.parts.changed.clone();
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
         // Nobody listens once we no longer lead.
@@ -366,7 +319,7 @@ impl TrustRoots {
             }
         };
         let embedded = name == DEFAULT_NAME
-            && self.settings.default_root.as_ref().is_some_and(|default| default.embedded);
+            && self.parts.settings.default_root.as_ref().is_some_and(|default| default.embedded);
         let message = if embedded {
             format!("{message}; starts from the embedded root.json, which brings no keys by itself")
         } else {

@@ -30,7 +30,7 @@ const WARNING: ExpiryWarning = ExpiryWarning {
 fn observed(object: &DynamicObject, now: Timestamp) -> Observed {
     let root = trustwright_roots::read(object.data.get("spec"))
         .map(|spec| Root::of_spec(&spec, now).expect("a spec that holds its keys"));
-    Observed { root, refresh: None, packed: None, dependents: None, in_force: None, users: None }
+    Observed::of(root)
 }
 
 fn decided(object: &DynamicObject, now: Timestamp) -> Decision {

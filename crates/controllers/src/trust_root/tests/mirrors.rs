@@ -46,13 +46,7 @@ fn mirror_with(url: &str, timeouts: Timeouts) -> Mirror {
 }
 
 fn poll(url: &str, repository: &Repository) -> Poll {
-    let state = State {
-        artifact: None,
-        floor: FloorEntry::default(),
-        refresh: Refresh::Pending,
-        refreshed_at: None,
-        next_at: None,
-    };
+    let state = State::unasked(None, FloorEntry::default());
     Poll {
         name: "r".to_owned(),
         mirror: mirror(url),

@@ -217,27 +217,13 @@ fn of_repositories() -> Vec<State> {
 fn of_text(text: &str) -> Observed {
     let spec = trustwright_roots::read(Some(&json!({"trustedRoot": {"data": text}}))).unwrap();
     let Source::TrustedRoot(Text::Inline(text)) = &spec.source else { panic!("{spec:?}") };
-    Observed {
-        root: Ok(Root::of_text(text, at(BEFORE))),
-        refresh: None,
-        packed: None,
-        dependents: None,
-        in_force: None,
-        users: None,
-    }
+    Observed::of(Ok(Root::of_text(text, at(BEFORE))))
 }
 
 fn without_tuf() -> Vec<State> {
     let pem = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap().public_key_pem();
     let missing = Refusal::new(Reason::InvalidReference, SourceKind::TrustedRoot, "it does not exist");
-    let missing = Observed {
-        root: Ok(Root::refused(SourceKind::TrustedRoot, missing)),
-        refresh: None,
-        packed: None,
-        dependents: None,
-        in_force: None,
-        users: None,
-    };
+    let missing = Observed::of(Ok(Root::refused(SourceKind::TrustedRoot, missing)));
     let trusted_root = Repository::new().files["trusted_root.json"].clone();
     let unprotected = "Unprotected=True NotProtectedByTuf";
     let (good, useless) =

@@ -56,26 +56,16 @@ pub(super) fn failure(reason: TrustRootReason) -> RefreshFailure {
 pub(super) fn read(repository: &Repository, rule: Rule, refresh: Refresh, now: Timestamp) -> Observed {
     let artifact = artifact(repository);
     Observed {
-        root: Ok(Root::of_artifact(&artifact, rule, now)),
         refresh: Some(refresh),
         packed: Some(artifact.packed.as_str().into()),
-        dependents: None,
-        in_force: None,
-        users: None,
+        ..Observed::of(Ok(Root::of_artifact(&artifact, rule, now)))
     }
 }
 
 /// A root with a mirror that nothing was had of, because of `reason`.
 pub(super) fn unread(reason: TrustRootReason, refresh: Refresh) -> Observed {
     let refusal = Refusal::new(reason, SourceKind::Remote, format!("the cause of {reason}"));
-    Observed {
-        root: Ok(Root::refused(SourceKind::Remote, refusal)),
-        refresh: Some(refresh),
-        packed: None,
-        dependents: None,
-        in_force: None,
-        users: None,
-    }
+    Observed { refresh: Some(refresh), ..Observed::of(Ok(Root::refused(SourceKind::Remote, refusal))) }
 }
 
 /// `type=status reason`, in the order of types.
