@@ -236,41 +236,19 @@ fn aspects(observed: &Observed, warning: ExpiryWarning, now: Timestamp) -> Vec<A
 }
 
 fn own_aspects(observed: &Observed, warning: ExpiryWarning, now: Timestamp) -> Vec<Aspect> {
-    let root = match &observed.root {
-        Ok(root) => root,
-        Err(refusal) => {
-            let (reason, message) = (refusal.reason.as_str(), refusal.message.clone());
-            let waits = if is_tried_again(refusal.reason, refusal.source_kind) {
-                ConditionType::Reconciling
-            } else {
-                ConditionType::Stalled
-            };
-            let mut aspects = vec![
-                Aspect::new(ConditionType::Ready, false, reason, message.clone()),
-                Aspect::new(waits, true, reason, message),
-            ];
-            aspects.extend(refreshed(observed.refresh.as_ref()));
-            return aspects;
-        }
-    };
-    let mut aspects = Vec::new();
-    match &root.trusted {
-        Ok(_) => {
+    let trusted =
+        observed.root.as_ref().map_err(|refusal| (refusal, refusal.source_kind)).and_then(|root| {
+            root.trusted.as_ref().map(|_| root).map_err(|refusal| (refusal, Some(root.source)))
+        });
+    let mut aspects = match trusted {
+        Ok(root) => {
             let (reason, message) = ready(root, now);
-            aspects.push(Aspect::new(ConditionType::Ready, true, reason.as_str(), message));
+            vec![Aspect::new(ConditionType::Ready, true, reason.as_str(), message)]
         }
-        Err(refusal) => {
-            let (reason, message) = (refusal.reason.as_str(), &refusal.message);
-            aspects.push(Aspect::new(ConditionType::Ready, false, reason, message));
-            let waits = if is_tried_again(refusal.reason, Some(root.source)) {
-                ConditionType::Reconciling
-            } else {
-                ConditionType::Stalled
-            };
-            aspects.push(Aspect::new(waits, true, reason, message));
-        }
-    }
+        Err((refusal, source)) => refused(refusal, source),
+    };
     aspects.extend(refreshed(observed.refresh.as_ref()));
+    let Ok(root) = &observed.root else { return aspects };
     if let Some(expired) = root.expired(now) {
         let reason = match root.standing {
             Standing::Kept => TrustRootReason::ExpiredKept,
@@ -291,6 +269,17 @@ fn own_aspects(observed: &Observed, warning: ExpiryWarning, now: Timestamp) -> V
         aspects.push(Aspect::new(ConditionType::Unprotected, true, reason, message));
     }
     aspects
+}
+
+/// What is said of a root of which nothing is trusted.
+fn refused(refusal: &Refusal, source: Option<SourceKind>) -> Vec<Aspect> {
+    let (reason, message) = (refusal.reason.as_str(), refusal.message.as_str());
+    let waits = if is_tried_again(refusal.reason, source) {
+        ConditionType::Reconciling
+    } else {
+        ConditionType::Stalled
+    };
+    vec![Aspect::new(ConditionType::Ready, false, reason, message), Aspect::new(waits, true, reason, message)]
 }
 
 /// Whether something other than a change of the spec may help. Tools that read kstatus then see progress, and failure
