@@ -162,11 +162,19 @@ pub enum KeyError {
     },
 }
 
+/// How a signature was made, as far as its key leaves that open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Scheme {
+    pub(crate) hash: HashAlgorithm,
+    /// RSA with the padding PSS; every other RSA signature has PKCS#1 v1.5.
+    pub(crate) is_pss: bool,
+}
+
 /// A public key, parsed once, with every hash and padding that a signature under it may use.
 #[derive(Debug, Clone)]
 pub struct PublicKey {
     algorithm: KeyAlgorithm,
-    verifiers: Vec<(HashAlgorithm, ParsedPublicKey)>,
+    verifiers: Vec<(Scheme, ParsedPublicKey)>,
     spki: Vec<u8>,
     fingerprint: Digest,
 }
@@ -188,7 +196,8 @@ impl PublicKey {
     /// Reads a `SubjectPublicKeyInfo` (RFC 5280) in DER; `hash` as in [`PublicKey::from_pem`].
     pub(crate) fn from_der(der: &[u8], hash: Option<HashAlgorithm>) -> Result<Self, KeyError> {
         let parse = |algorithm: KeyAlgorithm, hash| {
-            ParsedPublicKey::new(algorithm.verifier(hash)?, der).ok().map(|key| (hash, key))
+            let scheme = Scheme { hash, is_pss: false };
+            ParsedPublicKey::new(algorithm.verifier(hash)?, der).ok().map(|key| (scheme, key))
         };
         let algorithm = KeyAlgorithm::ALL
             .into_iter()
@@ -214,8 +223,8 @@ impl PublicKey {
             return Err(KeyError::Unsupported);
         }
         for hash in hashes {
-            let pss = algorithm.pss_verifiers(hash).iter();
-            verifiers.extend(pss.filter_map(|pss| Some((hash, ParsedPublicKey::new(*pss, der).ok()?))));
+            let (pss, scheme) = (algorithm.pss_verifiers(hash).iter(), Scheme { hash, is_pss: true });
+            verifiers.extend(pss.filter_map(|pss| Some((scheme, ParsedPublicKey::new(*pss, der).ok()?))));
         }
         Ok(Self { algorithm, verifiers, spki, fingerprint: Digest::from_bytes(fingerprint) })
     }
@@ -235,21 +244,42 @@ impl PublicKey {
         &self.spki
     }
 
+    /// The length of an RSA key in bits; `None` for every other kind.
+    pub(crate) fn rsa_bits(&self) -> Option<usize> {
+        rsa_bits(&self.spki)
+    }
+
     /// Whether `signature` (DER for ECDSA, raw bytes else) is this key's over `message`.
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.verifiers.iter().any(|(_, key)| key.verify_sig(message, signature).is_ok())
+        self.scheme_of(message, signature).is_some()
+    }
+
+    /// How `signature` was made by this key over `message`; `None` where it was not.
+    pub(crate) fn scheme_of(&self, message: &[u8], signature: &[u8]) -> Option<Scheme> {
+        let mut keys = self.verifiers.iter();
+        keys.find(|(_, key)| key.verify_sig(message, signature).is_ok()).map(|(scheme, _)| *scheme)
     }
 
     /// Whether `signature` is this key's over the message that hashes to `digest`; `None` where the key's
     /// kind or the policy's hash cannot be judged by a SHA-256 digest alone.
     pub fn verifies_digest(&self, digest: &Digest, signature: &[u8]) -> Option<bool> {
-        if self.algorithm == KeyAlgorithm::Ed25519 {
+        self.judges_digests().then(|| self.scheme_of_digest(digest, signature).is_some())
+    }
+
+    /// Whether a SHA-256 digest is enough to judge a signature by.
+    pub(crate) fn judges_digests(&self) -> bool {
+        let hashes = || self.verifiers.iter().map(|(scheme, _)| scheme.hash);
+        self.algorithm != KeyAlgorithm::Ed25519 && hashes().any(|hash| hash == HashAlgorithm::Sha256)
+    }
+
+    /// As [`PublicKey::scheme_of`], of the message that hashes to `digest`, where that is enough to judge by.
+    pub(crate) fn scheme_of_digest(&self, digest: &Digest, signature: &[u8]) -> Option<Scheme> {
+        if !self.judges_digests() {
             return None;
         }
-        let mut keys = self.verifiers.iter().filter(|(hash, _)| *hash == HashAlgorithm::Sha256).peekable();
-        keys.peek()?;
         let digest = digest::Digest::import_less_safe(digest.as_bytes(), &digest::SHA256).ok()?;
-        Some(keys.any(|(_, key)| key.verify_digest_sig(&digest, signature).is_ok()))
+        let mut keys = self.verifiers.iter().filter(|(scheme, _)| scheme.hash == HashAlgorithm::Sha256);
+        keys.find(|(_, key)| key.verify_digest_sig(&digest, signature).is_ok()).map(|(scheme, _)| *scheme)
     }
 }
 

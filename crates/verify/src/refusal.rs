@@ -181,6 +181,8 @@ pub enum UnsupportedEntry {
     IntotoV001,
     /// `rekord` 0.0.1.
     RekordV001,
+    /// `dsse` 0.0.2, which Rekor v2 has given up for `hashedrekord` 0.0.2.
+    DsseV002,
 }
 
 impl UnsupportedEntry {
@@ -189,6 +191,7 @@ impl UnsupportedEntry {
         match (kind, version) {
             ("intoto", "0.0.1") => Some(Self::IntotoV001),
             ("rekord", "0.0.1") => Some(Self::RekordV001),
+            ("dsse", "0.0.2") => Some(Self::DsseV002),
             _ => None,
         }
     }
@@ -198,6 +201,7 @@ impl UnsupportedEntry {
         match self {
             Self::IntotoV001 => "intoto 0.0.1",
             Self::RekordV001 => "rekord 0.0.1",
+            Self::DsseV002 => "dsse 0.0.2",
         }
     }
 }
@@ -266,6 +270,18 @@ pub enum EntryProblem {
     /// It speaks of another signature, key or artifact.
     #[error("log entry does not match the signature")]
     Mismatch,
+    /// It holds another signature (Rekor v2).
+    #[error("log entry is of another signature")]
+    Signature,
+    /// It names another key or certificate than the signer's, or a certificate for a key (Rekor v2).
+    #[error("log entry names another key or certificate than the signer's")]
+    Signer,
+    /// It is over something else than what was signed (Rekor v2).
+    #[error("log entry is over another digest than that of what was signed")]
+    Digest,
+    /// It names another hash, key or padding than the signature was made with (Rekor v2).
+    #[error("log entry names another algorithm than the signature was made with")]
+    Algorithm,
     /// The inclusion proof does not lead to the root.
     #[error("invalid inclusion proof")]
     Inclusion,

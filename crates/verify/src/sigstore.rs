@@ -1,38 +1,32 @@
 //! Evidence against trust material. The only module that calls the verification library; a new version of it changes
 //! this and what lies below.
 //!
-//! The library verifies log entries and timestamps, and that entries speak of the signature. Certificates and SCTs
-//! are verified here: the library takes one SCT only, needs a time that others state, and does not hold the
-//! authorities' own certificates to their dates.
+//! The library verifies timestamps and the log entries of Rekor v1, and that these speak of the signature. Certificates
+//! and SCTs are verified here: the library takes one SCT only, needs a time that others state, and does not hold the
+//! authorities' own certificates to their dates. So are the entries of Rekor v2, of which it takes those of P-256 keys.
 
 mod chain;
 pub(crate) mod der;
 mod log;
+mod logged;
+mod merkle;
 mod refuse;
+mod rekor2;
 mod sct;
 mod timestamp;
 
-use std::borrow::Cow;
-
 use jiff::Timestamp;
 use pki_types::CertificateDer;
-use sigstore_verify::{
-    Policy, PublicKeyVerificationPolicy, VerificationPolicy,
-    types::{
-        self, Bundle, DerPublicKey, Sha256Hash, TimestampToken,
-        bundle::{PublicKeyIdentifier, TimestampVerificationData, VerificationMaterialContent},
-    },
-};
+use sigstore_verify::types::{self, Bundle, TimestampToken, bundle::VerificationMaterialContent};
 use trustwright_trust::{Fingerprint, TrustMaterial, VerifierFormError, to_trusted_root};
 
 use crate::{
-    Artifact, CertificateProblem, Facts, KeyAlgorithm, LogEntry, PublicKey, Refusal, Request, Signature,
-    Signer, TimeSource, TimestampProblem, VerifiedTime,
-    certificate::Leaf,
-    evidence::{Content, Stamped},
+    CertificateProblem, Facts, LogEntry, PublicKey, Refusal, Request, Signature, Signer, TimeSource,
+    TimestampProblem, VerifiedTime, certificate::Leaf,
 };
 use chain::Anchors;
 use log::Logs;
+use logged::By;
 use sct::CtLogs;
 use timestamp::TimestampAuthorities;
 
@@ -96,32 +90,11 @@ impl Verifier {
         if required.timestamp {
             self.may_find_timestamps()?;
         }
-        let stamps = self.stamps(signature, bundle);
         let (log_entries, times) = if required.log_entry {
-            // The library wants the tokens that are over the signature, and verifies them itself.
-            let bundle = if self.timestamp_authorities.is_empty() {
-                Cow::Owned(without_timestamps(bundle))
-            } else {
-                Cow::Borrowed(bundle)
-            };
-            let policy = VerificationPolicy::any_identity().skip_certificate_chain();
-            let known = match signature.stamped() {
-                Stamped::Signature => Vec::new(),
-                Stamped::Envelope => self.timestamps(&stamps, signature, request.now)?,
-            };
-            let algorithm = || leaf.key().map(|key| key.algorithm());
-            self.logged(signature, &bundle, &policy, request, &algorithm, known).map_err(|refusal| {
-                let Refusal::Signature = refusal else { return refusal };
-                // The library goes by the key's own hash and padding.
-                match leaf.key() {
-                    Ok(key) if signature.content().verify_for(&key, &request.artifact).is_ok() => {
-                        Refusal::KeyKind(key.algorithm().as_str())
-                    }
-                    _ => refusal,
-                }
-            })?
+            self.logged(signature, bundle, &By::Certificate { leaf: &leaf, der: der.as_bytes() }, request)?
         } else {
             signature.content().verify_for(&leaf.key()?, &request.artifact)?;
+            let stamps = self.stamps(signature, bundle);
             (Vec::new(), self.timestamps(&stamps, signature, request.now)?)
         };
         let by_authority = |time: &VerifiedTime| time.source == TimeSource::TimestampAuthority;
@@ -152,7 +125,7 @@ impl Verifier {
         key: &PublicKey,
         request: &Request<'_>,
     ) -> Result<Facts, Refusal> {
-        signature.content().verify_for(key, &request.artifact)?;
+        let scheme = signature.content().verify_for(key, &request.artifact)?;
         let required = request.requirements;
         let (mut log_entries, mut times) = Witnessed::default();
         if required.timestamp {
@@ -165,17 +138,8 @@ impl Verifier {
         }
         if required.log_entry {
             let bundle = signature.bundle()?.ok_or(Refusal::NoLogEntry)?;
-            let bundle = for_key(bundle);
-            let policy = PublicKeyVerificationPolicy::new(DerPublicKey::from_bytes(key.spki()));
-            let algorithm = || Ok(key.algorithm());
             (log_entries, times) =
-                self.logged(signature, &bundle, &policy, request, &algorithm, times).map_err(
-                    // The key has just been found to have signed it.
-                    |refusal| match refusal {
-                        Refusal::Signature => Refusal::KeyKind(key.algorithm().as_str()),
-                        other => other,
-                    },
-                )?;
+                self.logged(signature, bundle, &By::Key { key, scheme, times }, request)?;
         }
         let statement = signature.claim(&request.artifact.digest(), request.claim)?;
         let signer = Signer::Key(key.fingerprint());
@@ -206,67 +170,6 @@ impl Verifier {
         let times = self.timestamp_authorities.check(tokens, signature.stamped_bytes(), now)?;
         let time = |at| VerifiedTime { at, source: TimeSource::TimestampAuthority };
         Ok(times.into_iter().map(time).collect())
-    }
-
-    /// Verifies every log entry of `bundle`, and with them the signature, what it speaks of, and the timestamps in it.
-    /// `times` are those that are known already, and are among those that it returns.
-    fn logged(
-        &self,
-        signature: &Signature,
-        bundle: &Bundle,
-        policy: &dyn Policy,
-        request: &Request<'_>,
-        algorithm: &dyn Fn() -> Result<KeyAlgorithm, CertificateProblem>,
-        mut times: Vec<VerifiedTime>,
-    ) -> Result<Witnessed, Refusal> {
-        let material = &bundle.verification_material;
-        let candidates = self.logs.inspect(&material.tlog_entries, signature.source())?;
-        let result = match (signature.content(), request.artifact) {
-            // The payload is what was signed, and the claim in it is checked afterwards.
-            (Content::Simple { payload, .. }, _) => self.library.verify(payload.as_slice(), bundle, policy),
-            (_, Artifact::Bytes(bytes)) => self.library.verify(bytes, bundle, policy),
-            (_, Artifact::Digest(digest)) => {
-                let digest = types::Artifact::from(Sha256Hash::new(*digest.as_bytes()));
-                self.library.verify(digest, bundle, policy)
-            }
-        }
-        .map_err(|error| {
-            let algorithm = match algorithm() {
-                Ok(algorithm) => algorithm,
-                Err(problem) => return problem.into(),
-            };
-            let context = refuse::Context { signature, request, algorithm };
-            match context.explain(&error) {
-                // The library's word for it is text; ours is found by looking again.
-                Refusal::Timestamp(TimestampProblem::Untrusted) => {
-                    let tokens = self.stamps(signature, bundle);
-                    let problem = self.timestamps(&tokens, signature, request.now).err();
-                    problem.unwrap_or(TimestampProblem::Untrusted).into()
-                }
-                refusal => refusal,
-            }
-        })?;
-        let mut log_times: Vec<_> = candidates.iter().filter_map(log::Candidate::integrated_time).collect();
-        // Of the library's times, those that are no log's are the tokens'.
-        for at in result.verified_timestamps() {
-            let source = match log_times.iter().position(|time| time == at) {
-                Some(position) => {
-                    log_times.swap_remove(position);
-                    TimeSource::TransparencyLog
-                }
-                None => TimeSource::TimestampAuthority,
-            };
-            times.push(VerifiedTime { at: *at, source });
-        }
-        if let Some(VerifiedTime { at, source }) = times.iter().copied().find(|time| time.at > request.now) {
-            return Err(match source {
-                TimeSource::TimestampAuthority => TimestampProblem::Future { at }.into(),
-                TimeSource::TransparencyLog => crate::EntryProblem::IntegratedTime.into(),
-            });
-        }
-        let instants: Vec<_> = times.iter().map(|time| time.at).collect();
-        let entries = candidates.iter().map(|candidate| candidate.proven(&instants));
-        Ok((entries.collect::<Result<_, _>>()?, times))
     }
 
     /// Checks that the certificate is for signing code, and was vouched for at each of `times`, or is now where there
@@ -316,27 +219,4 @@ fn certificates(bundle: &Bundle) -> (Option<&[u8]>, Vec<CertificateDer<'_>>) {
     let others = others.unwrap_or_default().iter();
     let others = others.map(|other| CertificateDer::from(other.raw_bytes.as_bytes())).collect();
     (bundle.signing_certificate().map(types::DerCertificate::as_bytes), others)
-}
-
-fn without_timestamps(bundle: &Bundle) -> Bundle {
-    let mut bundle = bundle.clone();
-    bundle.verification_material.timestamp_verification_data = TimestampVerificationData::default();
-    bundle
-}
-
-/// The bundle as the library takes it with a key: without a certificate, and without the tokens, which it would
-/// insist on.
-fn for_key(bundle: &Bundle) -> Cow<'_, Bundle> {
-    let material = &bundle.verification_material;
-    let is_bare = matches!(material.content, VerificationMaterialContent::PublicKey(_))
-        && material.timestamp_verification_data.rfc3161_timestamps.is_empty();
-    if is_bare {
-        return Cow::Borrowed(bundle);
-    }
-    let mut bundle = without_timestamps(bundle);
-    if bundle.signing_certificate().is_some() {
-        bundle.verification_material.content =
-            VerificationMaterialContent::PublicKey(PublicKeyIdentifier::new(""));
-    }
-    Cow::Owned(bundle)
 }

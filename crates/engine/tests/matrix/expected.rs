@@ -50,10 +50,6 @@ pub(crate) fn verdicts(row: &Row) -> (Verdict, Verdict) {
         Signer::Key(KeyKind::EcdsaP384 | KeyKind::EcdsaP521) if row.chain && row.form != Form::Bundle => {
             (Refused(""), Accepted)
         }
-        // A difference: the library reads entries of Rekor v2 for P-256 keys only.
-        Signer::Key(kind) if row.log && kind != KeyKind::EcdsaP256 => {
-            (Accepted, Refused("log entries are not verified for a "))
-        }
         Signer::Key(_) | Signer::Keyless => (Accepted, Accepted),
     }
 }

@@ -2,12 +2,14 @@
 
 use std::{ops::Range, sync::Arc};
 
+use aws_lc_rs::digest;
 use sigstore_verify::types::{DsseEnvelope, HashAlgorithm, MessageSignature};
 use trustwright_core::Digest;
 
 use super::{Form, IN_TOTO};
 use crate::{
     Artifact, KeyAlgorithm, PublicKey, Refusal, Statement,
+    key::Scheme,
     statement::{self, ClaimError},
 };
 
@@ -19,7 +21,7 @@ pub(crate) enum Content {
     /// Over a payload with its type: DSSE's pre-authentication encoding, at whose end the payload is.
     Typed { payload_type: String, encoding: Arc<[u8]>, payload: Range<usize>, signature: Vec<u8> },
     /// Over the bytes of the artifact, which are not here.
-    Plain { signature: Vec<u8>, stated: Option<[u8; 32]> },
+    Plain { signature: Vec<u8>, stated: Option<(HashAlgorithm, Vec<u8>)> },
 }
 
 impl Content {
@@ -32,8 +34,7 @@ impl Content {
 
     pub(super) fn plain(message: &MessageSignature) -> Self {
         let stated = message.message_digest.as_ref();
-        let stated = stated.filter(|stated| stated.algorithm == HashAlgorithm::Sha2256);
-        let stated = stated.and_then(|stated| stated.digest.as_bytes().try_into().ok());
+        let stated = stated.map(|stated| (stated.algorithm, stated.digest.as_bytes().to_vec()));
         Self::Plain { signature: message.signature.as_bytes().to_vec(), stated }
     }
 
@@ -45,37 +46,46 @@ impl Content {
         }
     }
 
-    /// Whether it states that it is over something else than `artifact`.
+    /// Whether it states that it is over something else than `artifact`, as far as that can be told.
     pub(crate) fn states_another(&self, artifact: &Artifact<'_>) -> bool {
         match self {
-            Self::Plain { stated: Some(stated), .. } => stated != artifact.digest().as_bytes(),
+            Self::Plain { stated: Some((algorithm, stated)), .. } => match (algorithm, artifact) {
+                (HashAlgorithm::Sha2256, _) => stated != artifact.digest().as_bytes(),
+                (_, Artifact::Digest(_)) => false,
+                (HashAlgorithm::Sha2384, Artifact::Bytes(bytes)) => is_not(stated, &digest::SHA384, bytes),
+                (HashAlgorithm::Sha2512, Artifact::Bytes(bytes)) => is_not(stated, &digest::SHA512, bytes),
+                // The library's own enum, which grows.
+                (_, Artifact::Bytes(_)) => true,
+            },
             Self::Plain { stated: None, .. } | Self::Simple { .. } | Self::Typed { .. } => false,
         }
     }
 
-    /// Checks that `key` has signed what is here, or the artifact itself.
-    pub(crate) fn verify(&self, key: &PublicKey, artifact: &Artifact<'_>) -> Result<(), Refusal> {
-        let good = match self {
-            Self::Simple { payload, signature } => key.verifies(payload, signature),
-            Self::Typed { encoding, signature, .. } => {
-                if !key.verifies(encoding, signature) && key.algorithm() == KeyAlgorithm::Ed25519 {
+    /// Checks that `key` has signed what is here, or the artifact itself, and returns how.
+    pub(crate) fn verify(&self, key: &PublicKey, artifact: &Artifact<'_>) -> Result<Scheme, Refusal> {
+        let scheme = match (self, artifact) {
+            (Self::Simple { payload, signature }, _) => key.scheme_of(payload, signature),
+            (Self::Typed { encoding, signature, .. }, _) => {
+                let scheme = key.scheme_of(encoding, signature);
+                if scheme.is_none() && key.algorithm() == KeyAlgorithm::Ed25519 {
                     return Err(Refusal::NotPlainEd25519);
                 }
-                key.verifies(encoding, signature)
+                scheme
             }
-            Self::Plain { signature, .. } => match artifact {
-                Artifact::Bytes(bytes) => key.verifies(bytes, signature),
-                // The artifact's own digest is what is verified, not the one that the bundle states.
-                Artifact::Digest(digest) => key
-                    .verifies_digest(digest, signature)
-                    .ok_or(Refusal::NeedsMessage(key.algorithm().as_str()))?,
-            },
+            (Self::Plain { signature, .. }, Artifact::Bytes(bytes)) => key.scheme_of(bytes, signature),
+            (Self::Plain { .. }, Artifact::Digest(_)) if !key.judges_digests() => {
+                return Err(Refusal::NeedsMessage(key.algorithm().as_str()));
+            }
+            // The artifact's own digest is what is verified, not the one that the bundle states.
+            (Self::Plain { signature, .. }, Artifact::Digest(digest)) => {
+                key.scheme_of_digest(digest, signature)
+            }
         };
-        if good { Ok(()) } else { Err(Refusal::Signature) }
+        scheme.ok_or(Refusal::Signature)
     }
 
     /// As [`Content::verify`], and refuses a message signature that states another digest than the artifact's.
-    pub(crate) fn verify_for(&self, key: &PublicKey, artifact: &Artifact<'_>) -> Result<(), Refusal> {
+    pub(crate) fn verify_for(&self, key: &PublicKey, artifact: &Artifact<'_>) -> Result<Scheme, Refusal> {
         if self.states_another(artifact) {
             return Err(Refusal::MessageDigest);
         }
@@ -129,6 +139,10 @@ impl Content {
     pub(crate) fn names(&self, image: &Digest) -> bool {
         self.claim_attestation(Form::Bundle, image).is_ok()
     }
+}
+
+fn is_not(stated: &[u8], algorithm: &'static digest::Algorithm, bytes: &[u8]) -> bool {
+    digest::digest(algorithm, bytes).as_ref() != stated
 }
 
 fn statement(predicate_type: String, encoding: &Arc<[u8]>, payload: &Range<usize>) -> Statement {

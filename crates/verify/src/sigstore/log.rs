@@ -1,21 +1,22 @@
 //! Entries of transparency logs: which of them can count, and by which log they are proven.
 //!
-//! The library verifies proofs, promises and what an entry speaks of, and lets pass what we do not: an entry with
-//! neither proof nor promise, and an entry without a proof in whatever claims to be a bundle of version 0.1.
+//! Of Rekor v1 the library verifies proofs, promises and what an entry speaks of, and lets pass what we do not: an entry
+//! with neither proof nor promise, and an entry without a proof in whatever claims to be a bundle of version 0.1.
 
 use jiff::Timestamp;
 use sigstore_verify::{
     crypto::VerificationKey,
-    types::{Checkpoint, DerPublicKey, KindVersion, TransparencyLogEntry},
+    types::{Checkpoint, CheckpointSignature, DerPublicKey, KindVersion, TransparencyLogEntry},
 };
 use trustwright_trust::{Log, LogId};
 
+use super::rekor2;
 use crate::{EntryProblem, LogEntry, LogProof, Origin, Refusal, evidence::Source};
 
 /// The trusted logs of signatures.
 pub(super) struct Logs(Vec<Log>);
 
-/// An entry that may count, if the library agrees.
+/// An entry that may count, once it has been verified.
 pub(super) struct Candidate<'a> {
     entry: &'a TransparencyLogEntry,
     /// The tree head of its inclusion proof, and the logs that may have signed it.
@@ -99,11 +100,36 @@ impl Candidate<'_> {
         self.promise.filter(|_| !self.is_v2()).and(self.entry.integrated_time)
     }
 
-    fn is_v2(&self) -> bool {
-        self.entry.kind_version == KindVersion::HashedRekordV002
+    pub(super) fn is_v2(&self) -> bool {
+        is_v2(self.entry)
     }
 
-    /// What holds of the entry now that the library has verified it. `times` are those of the signature: where the
+    /// The body of an entry of Rekor v2, once it is proven that a trusted log holds it whose time has begun by `now`.
+    ///
+    /// Index and root are those that are proven: what the proof says of them besides is vouched for by nobody.
+    pub(super) fn included(&self, now: Timestamp) -> Result<&[u8], EntryProblem> {
+        if self.promise.is_some() {
+            // This log makes none.
+            return Err(EntryProblem::Promise);
+        }
+        let (Some(proof), Some((checkpoint, signers))) = (&self.entry.inclusion_proof, &self.proof) else {
+            return Err(EntryProblem::Inclusion);
+        };
+        let (root, size) = (checkpoint.root_hash().as_bytes(), checkpoint.tree_size());
+        let (body, index) = (self.entry.canonicalized_body.as_bytes(), self.entry.log_index.get());
+        let path = proof.hashes.iter().map(|hash| hash.as_bytes().as_slice());
+        if !rekor2::includes(root, size, body, index, path) {
+            return Err(EntryProblem::Inclusion);
+        }
+        let has_begun = |log: &Log| {
+            let start = log.valid_for.as_ref().and_then(|window| window.start);
+            start.is_none_or(|start| start <= now)
+        };
+        let mut signers = signers.iter().filter(|log| has_begun(log));
+        if signers.any(|log| is_signed(checkpoint, log)) { Ok(body) } else { Err(EntryProblem::Checkpoint) }
+    }
+
+    /// What holds of the entry now that it has been verified. `times` are those of the signature: where the
     /// log says none itself, one of them must fall into the time in which its key was valid.
     pub(super) fn proven(&self, times: &[Timestamp]) -> Result<LogEntry, Refusal> {
         let log = match (&self.proof, self.promise) {
@@ -134,19 +160,26 @@ impl Candidate<'_> {
     }
 }
 
-/// The log that has signed the checkpoint. The library has found one among those of its hints and does not say
-/// which, so that only where hints collide it has to be found again.
+/// Whether an entry is one of Rekor v2.
+pub(super) fn is_v2(entry: &TransparencyLogEntry) -> bool {
+    entry.kind_version == KindVersion::HashedRekordV002
+}
+
+/// The log that has signed the checkpoint. One has been found among those of its hints, so that only where hints
+/// collide it has to be found again.
 fn signer<'a>(checkpoint: &Checkpoint, candidates: &[&'a Log]) -> Option<&'a Log> {
     if let [only] = candidates {
         return Some(only);
     }
-    candidates.iter().copied().find(|log| {
-        let key = DerPublicKey::new(log.public_key.spki_der().to_vec());
-        VerificationKey::from_spki(&key).is_ok_and(|key| {
-            let is_signed = |signature: &sigstore_verify::types::CheckpointSignature| {
-                key.verify(checkpoint.signed_data(), &signature.signature).is_ok()
-            };
-            checkpoint.signatures().iter().any(is_signed)
-        })
-    })
+    candidates.iter().copied().find(|log| is_signed(checkpoint, log))
+}
+
+/// Whether one of the signatures under `checkpoint` is `log`'s (C2SP `signed-note.md`).
+fn is_signed(checkpoint: &Checkpoint, log: &Log) -> bool {
+    let key = DerPublicKey::new(log.public_key.spki_der().to_vec());
+    let Ok(key) = VerificationKey::from_spki(&key) else { return false };
+    let id = log.log_id.as_bytes();
+    let is_by_it = |signature: &&CheckpointSignature| id.starts_with(signature.key_id.as_slice());
+    let mut signatures = checkpoint.signatures().iter().filter(is_by_it);
+    signatures.any(|signature| key.verify(checkpoint.signed_data(), &signature.signature).is_ok())
 }

@@ -1,8 +1,6 @@
 //! The library's errors as our refusals. Their texts are left behind: they quote what nobody has verified.
 
-use sigstore_verify::{
-    Error, TimestampError, TransparencyLogError, bundle::Error as BundleError, types::KindVersion,
-};
+use sigstore_verify::{Error, TimestampError, TransparencyLogError, bundle::Error as BundleError};
 
 use crate::{
     CertificateProblem, EntryProblem, KeyAlgorithm, Refusal, Request, Signature, TimestampProblem,
@@ -21,12 +19,6 @@ impl Context<'_> {
     /// Says in our words why the library refuses. Its enums grow; what they do not have today is unreadable.
     pub(super) fn explain(&self, error: &Error) -> Refusal {
         match error {
-            // Of Rekor v2 the library reads entries of P-256 keys only, and calls every other one malformed.
-            Error::TransparencyLog(TransparencyLogError::MalformedEntry(_)) | Error::UnsupportedBundle(_)
-                if self.algorithm != KeyAlgorithm::EcdsaP256 && self.is_in_rekor_v2() =>
-            {
-                Refusal::KeyKind(self.algorithm.as_str())
-            }
             Error::SignatureInvalid(_) => Refusal::Signature,
             Error::ArtifactMismatch(_) => self.mismatch(),
             Error::UnsupportedArtifact(_) => Refusal::NeedsMessage(self.algorithm.as_str()),
@@ -37,18 +29,12 @@ impl Context<'_> {
             Error::Certificate(_) => CertificateProblem::Malformed.into(),
             Error::TransparencyLog(error) => entry(error).into(),
             Error::Timestamp(error) => timestamp(error),
-            Error::Bundle(error) => self.structure(error),
+            Error::Bundle(error) => structure(self.signature, error),
             Error::UnsupportedBundle(_) => EntryProblem::Mismatch.into(),
             Error::Crypto(_) => Refusal::KeyKind(self.algorithm.as_str()),
             Error::InvalidBundle(_) => self.unreadable("not consistent"),
             _ => self.unreadable("unsupported content"),
         }
-    }
-
-    fn is_in_rekor_v2(&self) -> bool {
-        let Ok(Some(bundle)) = self.signature.bundle() else { return false };
-        let entries = &bundle.verification_material.tlog_entries;
-        entries.iter().any(|entry| entry.kind_version == KindVersion::HashedRekordV002)
     }
 
     /// The digest of the artifact is not in the statement, in the message signature, or in the log entry.
@@ -68,23 +54,28 @@ impl Context<'_> {
         }
     }
 
-    fn structure(&self, error: &BundleError) -> Refusal {
-        match error {
-            BundleError::MissingInclusionPromise(_) | BundleError::MissingInclusionProof(_) => {
-                Refusal::UnprovenEntry { position: 1 }
-            }
-            BundleError::MissingCheckpoint | BundleError::CheckpointRootMismatch => {
-                EntryProblem::Checkpoint.into()
-            }
-            BundleError::LogIndexOutOfRange { .. } => EntryProblem::Inclusion.into(),
-            BundleError::MissingSigningTimeEvidence | BundleError::MissingTimestamp => Refusal::NoTime,
-            _ => self.unreadable("not what its media type says"),
-        }
-    }
-
     fn unreadable(&self, cause: &str) -> Refusal {
-        Refusal::Unreadable(self.signature.form(), cause.into())
+        unreadable(self.signature, cause)
     }
+}
+
+/// Says why a bundle is not what its version demands.
+pub(super) fn structure(signature: &Signature, error: &BundleError) -> Refusal {
+    match error {
+        BundleError::MissingInclusionPromise(_) | BundleError::MissingInclusionProof(_) => {
+            Refusal::UnprovenEntry { position: 1 }
+        }
+        BundleError::MissingCheckpoint | BundleError::CheckpointRootMismatch => {
+            EntryProblem::Checkpoint.into()
+        }
+        BundleError::LogIndexOutOfRange { .. } => EntryProblem::Inclusion.into(),
+        BundleError::MissingSigningTimeEvidence | BundleError::MissingTimestamp => Refusal::NoTime,
+        _ => unreadable(signature, "not what its media type says"),
+    }
+}
+
+fn unreadable(signature: &Signature, cause: &str) -> Refusal {
+    Refusal::Unreadable(signature.form(), cause.into())
 }
 
 fn entry(error: &TransparencyLogError) -> EntryProblem {

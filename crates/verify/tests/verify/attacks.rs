@@ -15,6 +15,8 @@ use crate::suite::{Case, Given, NOW, request};
 const KEYLESS: &str = "happy-path-v0.3-new-mediaType";
 const ATTESTATION: &str = "happy-path-intoto-in-dsse-v3";
 const V0_1: &str = "application/vnd.dev.sigstore.bundle+json;version=0.1";
+/// The file that every case of the suite signs.
+const FILE: &str = "a0cfc71271d6e278e57cd332ff957c3f7043fdda354c4cbb190a30d56efa01bf";
 
 fn with(case: &Case, origin: Origin, change: impl FnOnce(&mut Value)) -> Result<Facts, Refusal> {
     let mut bundle: Value = serde_json::from_slice(&case.bundle()).unwrap();
@@ -100,7 +102,11 @@ fn a_bundle_speaks_of_its_own_artifact_only() {
     let of_another = Artifact::Digest(Digest::from_bytes([7; 32]));
     for (name, refusal) in [
         (ATTESTATION, Refusal::Subject { actual: Vec::new(), expected: of_another.digest() }),
-        ("rekor2-dsse-happy-path", Refusal::Subject { actual: Vec::new(), expected: of_another.digest() }),
+        // Said once everything else holds, so that it may be quoted.
+        (
+            "rekor2-dsse-happy-path",
+            Refusal::Subject { actual: vec![FILE.into()], expected: of_another.digest() },
+        ),
         (KEYLESS, Refusal::MessageDigest),
         ("managed-key-happy-path", Refusal::MessageDigest),
     ] {
@@ -193,6 +199,7 @@ fn a_borrowed_entry_and_a_type_that_is_not_verified_are_refused() {
     for (kind, version, named) in [
         ("intoto", "0.0.1", Some(UnsupportedEntry::IntotoV001)),
         ("rekord", "0.0.1", Some(UnsupportedEntry::RekordV001)),
+        ("dsse", "0.0.2", Some(UnsupportedEntry::DsseV002)),
         ("rekord", "0.0.9", None),
     ] {
         let retype = |bundle: &mut Value| {

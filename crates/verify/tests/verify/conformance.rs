@@ -44,11 +44,13 @@ fn expected(case: &str) -> Option<Refused> {
         | "intoto-set-outside-signing-cert-validity_fail" => EntryProblem::IntegratedTime.into(),
         "dsse-mismatch-envelope_fail"
         | "dsse-mismatch-sig_fail"
-        | "rekor2-dsse-mismatch-envelope_fail"
-        | "rekor2-dsse-mismatch-sig_fail"
         | "wrong-hashedrekord-artifact_fail"
         | "wrong-hashedrekord-cert-and-sig_fail"
         | "wrong-hashedrekord-entry_fail" => EntryProblem::Mismatch.into(),
+        // Both have the entry of another signature.
+        "rekor2-dsse-mismatch-envelope_fail" | "rekor2-dsse-mismatch-sig_fail" => {
+            EntryProblem::Signature.into()
+        }
         "intoto-log-entry-mismatch_fail" => EntryProblem::Malformed.into(),
         "invalid-ct-key_fail" => SctProblem::UnknownLog.into(),
         "intoto-tsa-timestamp-outside-cert-validity_fail" => {

@@ -25,43 +25,43 @@ use crate::{
 };
 
 #[derive(Deserialize)]
-struct Recorded {
-    message: String,
-    keys: BTreeMap<String, String>,
-    signatures: Vec<Signed>,
+pub(crate) struct Recorded {
+    pub(crate) message: String,
+    pub(crate) keys: BTreeMap<String, String>,
+    pub(crate) signatures: Vec<Signed>,
 }
 
 #[derive(Deserialize)]
-struct Signed {
-    key: String,
-    hash: String,
+pub(crate) struct Signed {
+    pub(crate) key: String,
+    pub(crate) hash: String,
     /// `ecdsa`, `ed25519`, `pkcs1`, or `pss-` with the length of the salt.
-    form: String,
+    pub(crate) form: String,
     signature: String,
 }
 
 impl Recorded {
-    fn read() -> Self {
+    pub(crate) fn read() -> Self {
         serde_json::from_str(include_str!("data/openssl.json")).unwrap()
     }
 
-    fn key(&self, name: &str, hash: Option<HashAlgorithm>) -> Result<PublicKey, KeyError> {
+    pub(crate) fn key(&self, name: &str, hash: Option<HashAlgorithm>) -> Result<PublicKey, KeyError> {
         PublicKey::from_pem(&self.keys[name], hash)
     }
 }
 
 impl Signed {
-    fn hash(&self) -> HashAlgorithm {
+    pub(crate) fn hash(&self) -> HashAlgorithm {
         self.hash.parse().unwrap()
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         STANDARD.decode(&self.signature).unwrap()
     }
 
     /// Whether somebody who trusts the key and names the hash should find it good: SHA-224 goes with P-521 only, and
     /// of the salts those that signers write.
-    fn is_verified(&self) -> bool {
+    pub(crate) fn is_verified(&self) -> bool {
         let by_hash = self.hash() != HashAlgorithm::Sha224 || self.key == "ecdsa-p521";
         by_hash && self.form != "pss-20" && self.key != "rsa-pss-2048"
     }
@@ -167,8 +167,8 @@ fn what_is_not_verified_is_refused_by_its_key_its_hash_or_its_salt() {
     }
 }
 
-/// Either padding counts in each form of a signature. With a log entry only the field's own does: the library that
-/// verifies entries goes by the key, and the key does not say.
+/// Either padding counts in each form of a signature. With an entry of Rekor v1 only the field's own does: the
+/// library that verifies these goes by the key, and the key does not say.
 #[test]
 fn an_rsa_signature_counts_with_either_padding_and_its_log_entry_with_the_fields_own() {
     let private = Private::new();

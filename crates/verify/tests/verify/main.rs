@@ -8,4 +8,5 @@ mod forms;
 mod keys;
 mod legacy;
 mod private;
+mod rekor2;
 mod suite;

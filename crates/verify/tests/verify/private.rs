@@ -271,8 +271,12 @@ impl Private {
 
     /// An inclusion proof for `body` in a tree of one.
     pub(crate) fn proof(&self, body: &Value) -> Value {
-        let body = serde_json::to_vec(body).unwrap();
-        let root = sha256(&[&[0], body.as_slice()].concat()).to_base64();
+        self.proof_of(&serde_json::to_vec(body).unwrap())
+    }
+
+    /// An inclusion proof for an entry of these bytes in a tree of one.
+    pub(crate) fn proof_of(&self, body: &[u8]) -> Value {
+        let root = sha256(&[&[0], body].concat()).to_base64();
         let head = format!("log.test\n1\n{root}\n");
         let hint = &sha256(&self.log.subject_public_key_info()).as_bytes()[..4].to_vec();
         let signature = STANDARD.encode([hint.clone(), self.log.sign(head.as_bytes()).unwrap()].concat());
