@@ -88,7 +88,7 @@ impl AuthorityKey {
         let mut key = Builder::new("authority", repository, digest);
         key.part(&signed.id);
         for root in roots {
-            key.part(root.as_ref().map_or(&[], |fingerprint| fingerprint.as_slice()));
+            key.part(root.as_ref().map_or(&[], |fingerprint| fingerprint.as_bytes().as_slice()));
         }
         key.part(&[u8::from(is_exhaustive)]);
         key.key()

@@ -7,7 +7,9 @@ use std::{
 
 use jiff::Timestamp;
 use trustwright_core::{Digest, ImageRef, Repository};
-use trustwright_policy::{Attestation, Attested, Match, Outcome, Signed, SignedBy, Wanted};
+use trustwright_policy::{
+    Attestation, Attested, Fingerprint, Match, Outcome, RootsKey, Signed, SignedBy, Wanted,
+};
 use trustwright_verify::{Facts, Refusal, Signature, Statement};
 
 use crate::{
@@ -34,6 +36,8 @@ pub(crate) struct Question {
     pub(crate) signed: Arc<Signed>,
     /// What verifies the evidence.
     pub(crate) proof: Proof,
+    /// What it trusts for that.
+    pub(crate) roots: RootsKey,
     /// Where it may be.
     pub(crate) sources: Vec<Source>,
     /// What an answer rests on.
@@ -171,10 +175,10 @@ impl Judgement {
         states.filter(move |state| !self.is_exhaustive || is_whole(state)).map(EvidenceState::voucher)
     }
 
-    /// The trust roots that do not know what evidence speaks of, of authorities that do not vouch.
-    pub(crate) fn misses(&self) -> impl Iterator<Item = &str> {
+    /// The trust roots, as they were, that do not know what evidence speaks of, of authorities that do not vouch.
+    pub(crate) fn misses(&self) -> impl Iterator<Item = (&str, Fingerprint)> {
         let states = self.states.iter().filter(|state| !state.vouches());
-        states.flat_map(|state| state.refusals.unknown(&state.question.signed))
+        states.flat_map(|state| state.refusals.unknown(&state.question.signed, &state.question.roots))
     }
 
     /// Whether the same would be found again in a moment: nothing depends on time, on the text of a policy or on a fault.

@@ -3,7 +3,7 @@
 mod explain;
 
 use trustwright_core::{Cause, ImageRef, Reason, Repository};
-use trustwright_policy::{Authority, Check, NotReady, Signatory, Signed, Wanted};
+use trustwright_policy::{Authority, Check, Fingerprint, NotReady, RootsKey, Signatory, Signed, Wanted};
 use trustwright_verify::Refusal;
 
 use crate::{
@@ -43,12 +43,13 @@ impl Refusals {
         self.fault.get_or_insert_with(|| (reason, text.to_owned()));
     }
 
-    /// The trust roots that do not know what evidence speaks of.
-    pub(crate) fn unknown<'s>(&'s self, signed: &'s Signed) -> impl Iterator<Item = &'s str> {
-        self.list
-            .iter()
-            .filter_map(|refusal| explain::unknown(refusal, signed))
-            .map(|root| root.name.as_str())
+    /// The trust roots that do not know what evidence speaks of, with what was in force of them.
+    pub(crate) fn unknown<'s>(
+        &'s self,
+        signed: &'s Signed,
+        roots: &'s RootsKey,
+    ) -> impl Iterator<Item = (&'s str, Fingerprint)> {
+        self.list.iter().filter_map(|refusal| explain::unknown(refusal, signed, roots))
     }
 
     pub(crate) fn has_fault(&self) -> bool {

@@ -40,3 +40,5 @@ pub use scope::{Scope, Workload};
 pub use snapshot::{NoMatch, Settings, Snapshot, select};
 pub use state::{Version, state};
 pub use trust::{Roots, RootsKey, Trust, TrustRef, trust_problems};
+/// What [`RootsKey`] is made of.
+pub use trustwright_trust::Fingerprint;

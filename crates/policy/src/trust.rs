@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use trustwright_api::v1alpha1 as api;
 use trustwright_roots::{DEFAULT_NAME, Root};
-use trustwright_trust::TrustMaterial;
+use trustwright_trust::{Fingerprint, TrustMaterial};
 use trustwright_verify::{MaterialError, Requirements, Verifier};
 
 use crate::{Check, NotReady, Part, Policy, Signed};
@@ -45,7 +45,7 @@ pub struct Roots<'r> {
 }
 
 /// What names a [`Roots`] by its content: the fingerprint for each purpose, and of an authority's own certificates.
-pub type RootsKey = [Option<[u8; 32]>; 4];
+pub type RootsKey = [Option<Fingerprint>; 4];
 
 impl Trust {
     /// Reads what an authority at `path` names. A log that is asked for without a trust root is one of the default root,
@@ -187,7 +187,7 @@ impl<'r> Roots<'r> {
     pub fn key(&self) -> RootsKey {
         let material = |root: Option<&'r Root>| root?.trusted.as_ref().ok().map(AsRef::as_ref);
         [material(self.certificates), material(self.log), material(self.timestamps), self.authorities]
-            .map(|material: Option<&TrustMaterial>| Some(*material?.fingerprint().as_bytes()))
+            .map(|material: Option<&TrustMaterial>| Some(material?.fingerprint()))
     }
 
     /// When time alone takes the first of them out of force.

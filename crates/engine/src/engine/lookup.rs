@@ -184,7 +184,7 @@ impl Engine {
                 for judgement in judgements {
                     answers.outcomes.push(judgement.outcomes(image, true));
                     lasts &= judgement.is_lasting();
-                    judgement.misses().for_each(|root| told.tell(root, at));
+                    judgement.misses().for_each(|(root, fingerprint)| told.tell(root, fingerprint, at));
                     for (key, voucher) in judgement.vouchers() {
                         cache.put(key, Kept::Voucher(Arc::new(voucher)), at);
                     }

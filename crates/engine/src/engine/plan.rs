@@ -49,7 +49,7 @@ impl<'s> Plan<'s> {
                         let key = AuthorityKey::of(repository, &subject.digest, signed, &roots, all);
                         let sources = Question::sources(signed, subject);
                         let (name, signed) = (authority.name.clone(), Arc::clone(signed));
-                        Standing::Open(Arc::new(Question { name, signed, proof, sources, key, until }))
+                        Standing::Open(Arc::new(Question { name, signed, proof, roots, sources, key, until }))
                     }
                 },
             };

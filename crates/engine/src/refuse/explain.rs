@@ -1,7 +1,7 @@
 //! What a refusal of `verify` means to whoever has written the policy.
 
 use trustwright_core::Reason;
-use trustwright_policy::{Signed, TrustRef};
+use trustwright_policy::{Fingerprint, RootsKey, Signed, TrustRef};
 use trustwright_verify::{CertificateProblem, Refusal, SctProblem, TimestampProblem};
 
 /// How near a piece of evidence came to counting. Of several the nearest is the reason.
@@ -59,21 +59,31 @@ pub(super) const fn reason(refusal: &Refusal) -> Nearness {
     }
 }
 
-/// The trust root that does not know an authority, a log or a key that evidence speaks of: it may have been rotated.
-pub(super) fn unknown<'s>(refusal: &Refusal, signed: &'s Signed) -> Option<&'s TrustRef> {
+/// The trust root that does not know an authority, a log or a key that evidence speaks of, and what was in force of it:
+/// it may have been rotated.
+pub(super) fn unknown<'s>(
+    refusal: &Refusal,
+    signed: &'s Signed,
+    roots: &RootsKey,
+) -> Option<(&'s str, Fingerprint)> {
     let trust = &signed.trust;
-    match refusal {
-        Refusal::UnknownLog { .. } => trust.log.as_ref(),
+    let [certificates, log, timestamps, _] = roots;
+    let (root, fingerprint) = match refusal {
+        Refusal::UnknownLog { .. } => (&trust.log, log),
+        // The authorities are the policy's own, and no root brings others.
+        Refusal::Certificate(_) if trust.authorities.is_some() => return None,
         Refusal::Certificate(
             CertificateProblem::UnknownAuthority | CertificateProblem::NoAuthority { .. },
         )
-        | Refusal::Sct(SctProblem::UnknownLog) => trust.certificates.as_ref(),
-        Refusal::Timestamp(TimestampProblem::Untrusted) => {
-            trust.timestamps.as_ref().or(trust.certificates.as_ref())
+        | Refusal::Sct(SctProblem::UnknownLog) => (&trust.certificates, certificates),
+        Refusal::Timestamp(TimestampProblem::Untrusted) if trust.timestamps.is_some() => {
+            (&trust.timestamps, timestamps)
         }
+        Refusal::Timestamp(TimestampProblem::Untrusted) => (&trust.certificates, certificates),
         // Everything else is no better by a newer root.
-        _ => None,
-    }
+        _ => return None,
+    };
+    Some((root.as_ref()?.name.as_str(), (*fingerprint)?))
 }
 
 /// What was found and what was expected, with the trust root where that decides.

@@ -6,9 +6,10 @@ use std::{
 };
 
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 use trustwright_core::Reason;
 use trustwright_engine::Misses;
+use trustwright_policy::{Fingerprint, Snapshot};
 
 use crate::{
     Subject, assert_allowed,
@@ -18,11 +19,22 @@ use crate::{
 };
 
 #[derive(Debug, Default)]
-struct Heard(Mutex<Vec<String>>);
+struct Heard(Mutex<Vec<(String, String)>>);
 
 impl Misses for Heard {
-    fn missed(&self, root: &str) {
-        self.0.lock().unwrap().push(root.to_owned());
+    fn missed(&self, root: &str, fingerprint: Fingerprint) {
+        self.0.lock().unwrap().push((root.to_owned(), fingerprint.to_string()));
+    }
+}
+
+impl Heard {
+    /// The names since the last time.
+    fn names(&self) -> Vec<String> {
+        self.take().into_iter().map(|(name, _)| name).collect()
+    }
+
+    fn take(&self) -> Vec<(String, String)> {
+        std::mem::take(&mut *self.0.lock().unwrap())
     }
 }
 
@@ -32,7 +44,7 @@ async fn a_root_that_does_not_know_an_authority_is_told_of_once_a_minute_and_oth
     let (private, heard) = (private().await?, Arc::new(Heard::default()));
     let Subject { engine, client } = Subject::new();
     let subject = Subject { engine: engine.telling(heard.clone()), client };
-    let told = || std::mem::take(&mut *heard.0.lock().unwrap());
+    let told = || heard.names();
     let policy = private.trusted(only(&private.keyless()));
     assert_allowed(&subject.judge(&policy, &private.bundle).await, "known");
     let mut other = private.keyless();
@@ -56,4 +68,56 @@ async fn a_root_that_does_not_know_an_authority_is_told_of_once_a_minute_and_oth
     let cause = only_cause(&subject.judge(&policy, &private.bundle).await);
     assert_eq!((cause.reason, told()), (Reason::UntrustedLogEntry, vec!["logs".to_owned()]));
     Ok(())
+}
+
+#[tokio::test]
+async fn what_a_root_did_not_know_is_admitted_at_once_under_the_root_that_does() -> Result<()> {
+    let (private, heard) = (private().await?, Arc::new(Heard::default()));
+    let Subject { engine, client } = Subject::new();
+    let subject = Subject { engine: engine.telling(heard.clone()), client };
+    let policy = |root| trusting(only(&private.keyless()), &[(ROOT, root)]);
+    let (before, after) = (policy(&private.root), policy(&private.rotated));
+    // Nothing waits until the refusal is forgotten.
+    let cause = only_cause(&subject.judge(&before, &private.renewed).await);
+    assert_eq!(cause.reason, Reason::UntrustedCertificate);
+    assert_allowed(&subject.judge(&after, &private.renewed).await, "under the new root");
+    assert_eq!(heard.take(), [(ROOT.to_owned(), fingerprint(&before))]);
+    // What is missed in the new one is told within the same minute, and once.
+    for expected in [vec![(ROOT.to_owned(), fingerprint(&after))], Vec::new()] {
+        let cause = only_cause(&subject.judge(&after, &private.bundle).await);
+        assert_eq!(cause.reason, Reason::UntrustedCertificate);
+        assert_eq!(heard.take(), expected);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn authorities_that_a_policy_brings_itself_are_missed_by_no_root() -> Result<()> {
+    let (private, heard) = (private().await?, Arc::new(Heard::default()));
+    let Subject { engine, client } = Subject::new();
+    let subject = Subject { engine: engine.telling(heard.clone()), client };
+    let mut authority = private.keyless();
+    for (root, missed) in [(&private.root, &private.renewed), (&private.rotated, &private.bundle)] {
+        authority["keyless"]["ca-cert"] = json!({"data": chain(root)});
+        // For the logs, which are the same.
+        let policy = trusting(only(&authority), &[(ROOT, &private.root)]);
+        let cause = only_cause(&subject.judge(&policy, missed).await);
+        assert_eq!((cause.reason, heard.names()), (Reason::UntrustedCertificate, Vec::new()));
+    }
+    Ok(())
+}
+
+/// What `snapshot` trusts.
+fn fingerprint(snapshot: &Snapshot) -> String {
+    snapshot.trust[ROOT].trusted.as_ref().unwrap().fingerprint().to_string()
+}
+
+/// The chain of the first authority of a `trusted_root.json`, in PEM.
+fn chain(root: &Value) -> String {
+    let certificates = root["certificateAuthorities"][0]["certChain"]["certificates"].as_array().unwrap();
+    let pem = |one: &Value| {
+        let der = one["rawBytes"].as_str().unwrap();
+        format!("-----BEGIN CERTIFICATE-----\n{der}\n-----END CERTIFICATE-----\n")
+    };
+    certificates.iter().map(pem).collect()
 }
