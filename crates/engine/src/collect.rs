@@ -74,10 +74,8 @@ pub(crate) struct Lookup<'a> {
 pub(crate) enum Event {
     /// A piece of evidence, unverified, or what keeps it from being read as one.
     Found {
-        /// As what the registry lists it: an attestation's predicate type. Nobody has signed that.
-        declared: Option<String>,
-        /// The digest of the layer that it is.
-        digest: Digest,
+        /// What the registry says of it.
+        listing: Listing,
         /// What it is.
         signature: Result<Box<Signature>, Refusal>,
     },
@@ -85,12 +83,25 @@ pub(crate) enum Event {
     Fault(Reason, String),
     /// So many pieces are beyond [`MAX_EVIDENCE`], and nobody looks at them.
     Skipped(usize),
-    /// So many attestations are listed as of another type than anybody asks for.
-    Unwanted(usize),
+    /// These are listed as of another type than anybody asks for, and nobody looks at them.
+    Unwanted(Vec<Listing>),
 }
 
-/// A piece of evidence, with what the registry lists it as, and the digest of its layer.
-type Piece = (Option<String>, Digest, Evidence);
+/// What a registry says of a piece of evidence.
+#[derive(Debug, Clone)]
+pub(crate) struct Listing {
+    /// As what it is listed: an attestation's predicate type. Nobody has signed that.
+    pub(crate) declared: Option<String>,
+    /// The digest of the layer that it is; where nobody has looked, of what is known of it.
+    pub(crate) digest: Digest,
+    /// The manifest that holds it, where that was found by its subject.
+    pub(crate) manifest: Option<Digest>,
+    /// Its size in bytes, as the registry claims.
+    pub(crate) size: u64,
+}
+
+/// A piece of evidence, with what the registry says of it.
+type Piece = (Listing, Evidence);
 
 /// Why nothing can be read.
 enum Failure {
@@ -109,14 +120,13 @@ pub(crate) fn evidence(lookup: Lookup<'_>) -> impl Stream<Item = Event> + Send +
             Ok(pointers) => pointers,
             Err(failure) => return stream::iter([Event::fault(&failure)]).left_stream(),
         };
-        let all = pointers.len();
-        let mut wanted: Vec<_> = pointers.into_iter().filter(|pointer| lookup.wants(pointer)).collect();
-        let unwanted = all - wanted.len();
+        let (mut wanted, unwanted): (Vec<_>, Vec<_>) =
+            pointers.into_iter().partition(|pointer| lookup.wants(pointer));
+        let unwanted: Vec<_> = unwanted.into_iter().map(Pointer::listing).collect();
         let skipped = wanted.len().saturating_sub(MAX_EVIDENCE);
         wanted.truncate(MAX_EVIDENCE);
-        let counts = [Event::Unwanted(unwanted), Event::Skipped(skipped)];
-        let counts =
-            counts.into_iter().filter(|count| !matches!(count, Event::Unwanted(0) | Event::Skipped(0)));
+        let unwanted = (!unwanted.is_empty()).then_some(Event::Unwanted(unwanted));
+        let counts = unwanted.into_iter().chain((skipped > 0).then_some(Event::Skipped(skipped)));
         let concurrency =
             if lookup.appetite.predicates.is_empty() { CONCURRENCY } else { CONCURRENCY_OF_ATTESTATIONS };
         let fetched = stream::iter(wanted)
@@ -143,8 +153,8 @@ impl Event {
         }
     }
 
-    fn found((declared, digest, evidence): Piece) -> Self {
-        Self::Found { declared, digest, signature: evidence.read().map(Box::new) }
+    fn found((listing, evidence): Piece) -> Self {
+        Self::Found { listing, signature: evidence.read().map(Box::new) }
     }
 }
 
@@ -193,7 +203,7 @@ impl Lookup<'_> {
             Pointer::Manifest { declared, .. } | Pointer::Attestation { declared, .. } => {
                 self.appetite.accepts(declared.as_deref())
             }
-            Pointer::Experimental(_) | Pointer::Payload { .. } => self.appetite.signatures,
+            Pointer::Experimental { .. } | Pointer::Payload { .. } => self.appetite.signatures,
         }
     }
 
@@ -219,10 +229,11 @@ impl Lookup<'_> {
         let pointer = |mut descriptor: trustwright_registry::Descriptor| {
             let artifact_type = descriptor.artifact_type.as_deref();
             if is_experimental(artifact_type) {
-                return Some(Pointer::Experimental(descriptor.digest));
+                return Some(Pointer::Experimental { digest: descriptor.digest, size: descriptor.size });
             }
             may_be_bundle(artifact_type).then(|| Pointer::Manifest {
                 digest: descriptor.digest,
+                size: descriptor.size,
                 declared: declared(&mut descriptor.annotations),
             })
         };
@@ -238,25 +249,28 @@ impl Lookup<'_> {
 
     async fn fetch(&self, pointer: Pointer) -> Result<Vec<Piece>, Failure> {
         match pointer {
-            Pointer::Manifest { digest, declared } => self.fetch_bundle(digest, declared).await,
-            Pointer::Payload { digest, signature, annotations } => {
+            Pointer::Manifest { digest, declared, size: _ } => self.fetch_bundle(digest, declared).await,
+            Pointer::Payload { digest, size, signature, annotations } => {
                 let payload = self.blob(&digest, MAX_SIGNATURE).await?;
-                Ok(vec![(None, digest, Evidence::LegacySignature { payload, signature, annotations })])
+                let listing = Listing { declared: None, digest, manifest: None, size };
+                Ok(vec![(listing, Evidence::LegacySignature { payload, signature, annotations })])
             }
-            Pointer::Attestation { digest, declared, annotations } => {
+            Pointer::Attestation { digest, size, declared, annotations } => {
                 let envelope = self.blob(&digest, MAX_ATTESTATION).await?;
-                Ok(vec![(declared, digest, Evidence::LegacyAttestation { envelope, annotations })])
+                let listing = Listing { declared, digest, manifest: None, size };
+                Ok(vec![(listing, Evidence::LegacyAttestation { envelope, annotations })])
             }
-            Pointer::Experimental(digest) => {
-                let Some(manifest) = self.layers(Reference::Digest(digest)).await? else {
+            Pointer::Experimental { digest: found_in, size: _ } => {
+                let Some(manifest) = self.layers(Reference::Digest(found_in)).await? else {
                     return Ok(Vec::new());
                 };
                 let mut pieces = Vec::new();
                 for pointer in payloads(manifest).into_iter().take(MAX_LAYERS) {
-                    if let Pointer::Payload { digest, signature, annotations } = pointer {
+                    if let Pointer::Payload { digest, size, signature, annotations } = pointer {
                         let payload = self.blob(&digest, MAX_SIGNATURE).await?;
                         let evidence = Evidence::LegacySignature { payload, signature, annotations };
-                        pieces.push((None, digest, evidence));
+                        let listing = Listing { declared: None, digest, manifest: Some(found_in), size };
+                        pieces.push((listing, evidence));
                     }
                 }
                 Ok(pieces)
@@ -275,7 +289,8 @@ impl Lookup<'_> {
         }
         let limit = self.appetite.limit(declared.as_deref());
         let bundle = self.blob(&layer.digest, limit).await?;
-        Ok(vec![(declared, layer.digest, Evidence::Bundle(bundle))])
+        let listing = Listing { declared, digest: layer.digest, manifest: Some(digest), size: layer.size };
+        Ok(vec![(listing, Evidence::Bundle(bundle))])
     }
 
     async fn blob(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>, Failure> {
@@ -292,7 +307,7 @@ fn payloads(manifest: ImageManifest) -> Vec<Pointer> {
     let payload = |mut layer: trustwright_registry::Descriptor| {
         let signature = layer.annotations.remove(SIGNATURE_ANNOTATION)?;
         let annotations = annotations(&mut layer.annotations);
-        Some(Pointer::Payload { digest: layer.digest, signature, annotations })
+        Some(Pointer::Payload { digest: layer.digest, size: layer.size, signature, annotations })
     };
     manifest.layers.into_iter().filter_map(payload).collect()
 }
@@ -300,6 +315,7 @@ fn payloads(manifest: ImageManifest) -> Vec<Pointer> {
 fn attestations(manifest: ImageManifest) -> Vec<Pointer> {
     let attestation = |mut layer: trustwright_registry::Descriptor| Pointer::Attestation {
         digest: layer.digest,
+        size: layer.size,
         declared: layer.annotations.remove("predicateType").filter(|predicate| !predicate.is_empty()),
         annotations: annotations(&mut layer.annotations),
     };

@@ -15,7 +15,7 @@ use trustwright_policy::{NoMatch, Outcome, Policy, Ruling, Snapshot, Workload, e
 use trustwright_registry::Client;
 
 use crate::{
-    CredentialError, Credentials, Metrics, Misses,
+    AuthorityAccount, CredentialError, Credentials, Explanation, Metrics, Misses, PolicyAccount,
     cache::{Cache, Configs},
     evaluation::Evaluator,
     flight::Flights,
@@ -65,6 +65,8 @@ pub struct Engine {
     flights: Flights,
     metrics: Metrics,
     told: Told,
+    /// Whether somebody wants to know what a verdict rests on.
+    traces: bool,
 }
 
 /// Why a tag could not be resolved.
@@ -82,8 +84,19 @@ pub enum ResolveError {
 enum Opinion<'s> {
     /// No policy was asked.
     Own(Decision, Cause),
-    /// What the authorities of each policy found, and what its rule says of that.
-    Policies(Vec<(&'s Policy, Vec<Outcome>, Option<Ruling>)>),
+    /// What each policy says.
+    Policies(Vec<Said<'s>>),
+}
+
+/// What a policy says.
+struct Said<'s> {
+    policy: &'s Arc<Policy>,
+    /// What its authorities found.
+    outcomes: Vec<Outcome>,
+    /// What its rule says of that.
+    ruling: Option<Ruling>,
+    /// What that rests on, where somebody wants to know.
+    authorities: Vec<AuthorityAccount>,
 }
 
 impl Engine {
@@ -97,6 +110,7 @@ impl Engine {
             flights: Flights::default(),
             metrics: Metrics::default(),
             told: Told::default(),
+            traces: false,
         }
     }
 
@@ -159,6 +173,25 @@ impl Engine {
         fold(review.images.iter().zip(considered).map(|(field, opinion)| opinion.verdict(field)))
     }
 
+    /// Judges as [`Engine::judge`] does, and says what the verdict on each image rests on. All evidence is looked at, and
+    /// not only until every policy is settled; nothing is taken from memory, and nothing is put there.
+    pub async fn explain(&self, snapshot: &Snapshot, review: &Review<'_>) -> Vec<Explanation> {
+        let engine =
+            Self { cache: Cache::none(), flights: Flights::forgetful(), traces: true, ..self.clone() };
+        let provers = Provers::new(&engine.verifiers, snapshot);
+        let mut explanations = Vec::new();
+        for field in review.images {
+            let opinion = engine.consider(&provers, review, &field.image).await;
+            let verdict = opinion.verdict(field);
+            explanations.push(Explanation {
+                field: field.clone(),
+                verdict,
+                policies: opinion.accounts(field),
+            });
+        }
+        explanations
+    }
+
     async fn consider<'s>(&self, provers: &Provers<'s>, review: &Review<'_>, text: &str) -> Opinion<'s> {
         let snapshot = provers.snapshot();
         let own = |decision, reason, text: String, hint: Option<&str>| {
@@ -195,7 +228,7 @@ impl Engine {
         }
         let subject = Subject { image, digest, now: review.now };
         let mut plans: Vec<_> =
-            policies.into_iter().map(|policy| Plan::new(policy, &subject, provers)).collect();
+            policies.into_iter().map(|policy| Plan::new(policy, &subject, provers, self.traces)).collect();
         for plan in &mut plans {
             plan.recall(self, review).await;
         }
@@ -203,8 +236,8 @@ impl Engine {
         let mut opinions = Vec::new();
         for plan in plans {
             let ruling = self.rule(&plan, configs.as_ref(), review).await;
-            let policy: &'s Policy = plan.policy;
-            opinions.push((policy, plan.outcomes(), ruling));
+            let (policy, authorities) = (plan.policy, plan.accounts());
+            opinions.push(Said { policy, outcomes: plan.outcomes(), ruling, authorities });
         }
         Opinion::Policies(opinions)
     }
@@ -247,9 +280,30 @@ impl Opinion<'_> {
             Self::Own(Decision::Allow, _) => Verdict::Allow,
             Self::Own(Decision::Warn, cause) => Verdict::Warn(Findings::one(finding(field, cause))),
             Self::Own(Decision::Deny, cause) => Verdict::deny(finding(field, cause)),
-            Self::Policies(policies) => fold(policies.iter().map(|(policy, outcomes, ruling)| {
-                evaluate(policy, &field.path, &field.image, outcomes, ruling.as_ref())
-            })),
+            Self::Policies(policies) => fold(policies.iter().map(|said| said.verdict(field))),
+        }
+    }
+
+    fn accounts(self, field: &ImageField) -> Vec<PolicyAccount> {
+        match self {
+            Self::Own(..) => Vec::new(),
+            Self::Policies(policies) => policies.into_iter().map(|said| said.account(field)).collect(),
+        }
+    }
+}
+
+impl Said<'_> {
+    fn verdict(&self, field: &ImageField) -> Verdict {
+        evaluate(self.policy, &field.path, &field.image, &self.outcomes, self.ruling.as_ref())
+    }
+
+    fn account(self, field: &ImageField) -> PolicyAccount {
+        let verdict = self.verdict(field);
+        PolicyAccount {
+            policy: Arc::clone(self.policy),
+            verdict,
+            authorities: self.authorities,
+            ruling: self.ruling,
         }
     }
 }

@@ -19,6 +19,7 @@ use trustwright_core::{ImageRef, Reason};
 use trustwright_policy::Outcome;
 
 use crate::{
+    account::Trace,
     cache::{AuthorityKey, Configs},
     judgement::Judgement,
 };
@@ -75,6 +76,8 @@ pub(crate) enum Progress {
 pub(crate) struct Answers {
     /// What the authorities of each policy found, in the order in which they were asked.
     pub(crate) outcomes: Vec<Vec<Outcome>>,
+    /// What became of everything that was found, in the same order; empty unless somebody wants to know.
+    pub(crate) traces: Vec<Vec<Trace>>,
     /// The configurations of the image, where they were asked for.
     pub(crate) configs: Option<Result<Arc<Configs>, (Reason, String)>>,
 }
@@ -215,6 +218,7 @@ impl Flight {
         match &*self.progress() {
             Progress::Looking(judgements) => Answers {
                 outcomes: judgements.iter().map(|judgement| judgement.outcomes(image, false)).collect(),
+                traces: judgements.iter().map(Judgement::traces).collect(),
                 configs: None,
             },
             Progress::Over { answers, .. } => answers.clone(),
@@ -257,7 +261,7 @@ mod tests {
     }
 
     fn nothing() -> Answers {
-        Answers { outcomes: Vec::new(), configs: None }
+        Answers { outcomes: Vec::new(), traces: Vec::new(), configs: None }
     }
 
     fn soon() -> Instant {

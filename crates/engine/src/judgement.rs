@@ -13,8 +13,9 @@ use trustwright_policy::{
 use trustwright_verify::{Facts, Refusal, Signature, Statement};
 
 use crate::{
+    account::{Judged, Judging, Trace},
     cache::{AuthorityKey, Voucher},
-    collect::{Appetite, Event, Shelf, Source},
+    collect::{Appetite, Event, Listing, Shelf, Source},
     evaluation::Refused,
     proof::{self, Proof, Verified},
     refuse::{self, Refusals},
@@ -67,6 +68,8 @@ pub(crate) struct EvidenceState {
     /// The predicate types of what verified.
     pub(crate) verified_types: BTreeSet<String>,
     pub(crate) refusals: Refusals,
+    /// What became of everything that was found, where somebody wants to know.
+    trace: Option<Trace>,
 }
 
 /// What counts, of one authority.
@@ -92,12 +95,29 @@ pub(crate) struct Task {
     pub(crate) statement: Statement,
     attested: Attested,
     valid_until: Option<Timestamp>,
+    /// Which of the traced pieces of evidence it is.
+    traced: Option<usize>,
 }
 
 impl Judgement {
     /// The questions of one policy. `is_exhaustive` where everything that is there is wanted.
     pub(crate) fn new(questions: Vec<Arc<Question>>, is_exhaustive: bool) -> Self {
         Self { is_exhaustive, states: questions.into_iter().map(EvidenceState::new).collect() }
+    }
+
+    /// The same, keeping account of everything that it hears.
+    #[must_use]
+    pub(crate) fn traced(mut self) -> Self {
+        for state in &mut self.states {
+            state.trace = Some(Trace::new(&state.question.sources));
+        }
+        self
+    }
+
+    /// What became of everything that was found, of each authority in the order of the questions; empty unless
+    /// [`Judgement::traced`].
+    pub(crate) fn traces(&self) -> Vec<Trace> {
+        self.states.iter().filter_map(|state| state.trace.clone()).collect()
     }
 
     /// Whether evidence from `source` could change the verdict.
@@ -131,7 +151,7 @@ impl Judgement {
             let is_exhaustive = self.is_exhaustive;
             let Some(state) = self.states.get_mut(index) else { break };
             if state.question.sources.contains(source) && (is_exhaustive || !state.vouches()) {
-                tasks.extend(state.hear(index, subject, event, known));
+                tasks.extend(state.hear(index, source, subject, event, known));
             }
         }
         tasks
@@ -140,6 +160,9 @@ impl Judgement {
     /// Takes in what became of an attestation: the document that complies, or why it does not count.
     pub(crate) fn accept(&mut self, task: Task, evaluated: Result<Option<Arc<[u8]>>, Refused>) {
         let Some(state) = self.states.get_mut(task.state) else { return };
+        if let (Some(trace), Some(traced)) = (&mut state.trace, task.traced) {
+            trace.judged(traced, Judged::of(&task.attestation, evaluated.as_ref().err()));
+        }
         match evaluated {
             Ok(document) => {
                 state.outlives(task.valid_until);
@@ -240,6 +263,7 @@ impl EvidenceState {
             errors: vec![None; wanted],
             verified_types: BTreeSet::new(),
             refusals: Refusals::default(),
+            trace: None,
         }
     }
 
@@ -250,25 +274,68 @@ impl EvidenceState {
         }
     }
 
-    fn hear(&mut self, index: usize, subject: &Subject, event: &Event, known: &mut Verified) -> Vec<Task> {
+    fn hear(
+        &mut self,
+        index: usize,
+        source: &Source,
+        subject: &Subject,
+        event: &Event,
+        known: &mut Verified,
+    ) -> Vec<Task> {
         match event {
-            Event::Found { declared, .. } if !self.appetite().accepts(declared.as_deref()) => {}
-            Event::Found { signature, digest, .. } => match signature {
-                Ok(signature) => return self.check(index, signature, *digest, subject, known),
-                Err(refusal) => self.refusals.refused(refusal.clone()),
+            Event::Found { listing, .. } if !self.appetite().accepts(listing.declared.as_deref()) => {
+                self.trace(source, listing, || Judging::NotAskedFor);
+            }
+            Event::Found { signature, listing } => match signature {
+                Ok(signature) => return self.check(index, source, signature, listing, subject, known),
+                Err(refusal) => self.refuse(source, listing, refusal.clone()),
             },
-            Event::Fault(reason, text) => self.refusals.failed(*reason, text),
-            Event::Skipped(count) => self.refusals.skipped(*count),
-            Event::Unwanted(count) => self.refusals.unwanted(*count),
+            Event::Fault(reason, text) => {
+                if let Some(trace) = &mut self.trace {
+                    trace.failed(*reason, text);
+                }
+                self.refusals.failed(*reason, text);
+            }
+            Event::Skipped(count) => {
+                if let Some(trace) = &mut self.trace {
+                    trace.skipped += count;
+                }
+                self.refusals.skipped(*count);
+            }
+            Event::Unwanted(listings) => {
+                for listing in listings {
+                    self.trace(source, listing, || Judging::NotAskedFor);
+                }
+                self.refusals.unwanted(listings.len());
+            }
         }
         Vec::new()
+    }
+
+    /// Takes note of what became of a piece of evidence, where somebody wants to know; returns its number.
+    fn trace(
+        &mut self,
+        source: &Source,
+        listing: &Listing,
+        judging: impl FnOnce() -> Judging,
+    ) -> Option<usize> {
+        Some(self.trace.as_mut()?.found(source, listing, judging()))
+    }
+
+    fn refuse(&mut self, source: &Source, listing: &Listing, refusal: Refusal) {
+        if let Some(trace) = &mut self.trace {
+            let cause = refuse::evidence(&self.question.name, &self.question.signed, &refusal);
+            trace.found(source, listing, Judging::Refused(cause));
+        }
+        self.refusals.refused(refusal);
     }
 
     fn check(
         &mut self,
         index: usize,
+        source: &Source,
         signature: &Signature,
-        digest: Digest,
+        listing: &Listing,
         subject: &Subject,
         known: &mut Verified,
     ) -> Vec<Task> {
@@ -277,12 +344,16 @@ impl EvidenceState {
         let facts = match question.proof.check(signature, signed, subject, known) {
             Ok(facts) => facts,
             // Not an attestation at all, but some signature that lies in the same place.
-            Err(Refusal::NoStatement) if !question.attestations().is_empty() => return Vec::new(),
+            Err(Refusal::NoStatement) if !question.attestations().is_empty() => {
+                self.trace(source, listing, || Judging::NotAskedFor);
+                return Vec::new();
+            }
             Err(refusal) => {
-                self.refusals.refused(refusal);
+                self.refuse(source, listing, refusal);
                 return Vec::new();
             }
         };
+        let traced = self.trace(source, listing, || Judging::Verified(Box::new(facts.clone()), Vec::new()));
         let Facts { signer, statement, valid_until, .. } = facts;
         let by = SignedBy { id: signature.id(proof::claim(&signed.wanted)).hex(), signer };
         if let Found::Signatures(signatures) = &mut self.found {
@@ -298,8 +369,13 @@ impl EvidenceState {
             index: at,
             attestation: attestation.clone(),
             statement: statement.clone(),
-            attested: Attested { by: by.clone(), predicate_type: attestation.predicate_type.clone(), digest },
+            attested: Attested {
+                by: by.clone(),
+                predicate_type: attestation.predicate_type.clone(),
+                digest: listing.digest,
+            },
             valid_until,
+            traced,
         };
         let wanted = question.attestations().iter().enumerate();
         wanted.filter(|(_, attestation)| attestation.uri == statement.predicate_type).map(task).collect()

@@ -19,9 +19,11 @@
 //!   may block; what panics or takes too long refuses. A policy that has a rule of its own is given everything that its
 //!   authorities find.
 //! * An authority whose trust root is missing, or of which nothing is in force, refuses with that cause.
+//! * [`Engine::explain`] comes to the same verdict as admission, having looked at everything, and keeps account of it.
 //! * At most 64 pieces of evidence of each place are looked at: signatures of at most 1 MiB, eight at a time, and
 //!   attestations of at most 16 MiB, two at a time.
 
+mod account;
 mod cache;
 mod collect;
 mod configs;
@@ -35,6 +37,7 @@ mod misses;
 mod proof;
 mod refuse;
 
+pub use account::{AuthorityAccount, Explanation, Judged, Judging, Piece, Place, PolicyAccount, Trace};
 pub use credentials::{Anonymous, CredentialError, Credentials};
 pub use engine::{Engine, ImageField, ResolveError, Review};
 pub use metrics::{Counter, Metrics};

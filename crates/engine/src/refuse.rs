@@ -99,6 +99,15 @@ pub(crate) fn unproven(evidence: &EvidenceState, image: &ImageRef, is_over: bool
     of(name, reason, text, Some(format!("authority {name}: {}", hint(evidence, image, is_over))))
 }
 
+/// Why one piece of evidence does not count for an authority.
+pub(crate) fn evidence(name: &str, signed: &Signed, refusal: &Refusal) -> Cause {
+    let reason = explain::reason(refusal).reason().unwrap_or(match signed.wanted {
+        Wanted::Signature => Reason::NoMatchingSignatures,
+        Wanted::Attestations(_) => Reason::NoMatchingAttestations,
+    });
+    of(name, reason, refusal.to_string(), explain::hint(refusal, signed))
+}
+
 /// A bug has kept an authority from answering. It refuses.
 pub(crate) fn broken(name: &str) -> Cause {
     of(name, Reason::Internal, format!("failed to process authority: {name}"), None)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use trustwright_core::Digest;
 use trustwright_verify::Annotations;
 
-use super::BUNDLE_TYPE;
+use super::{BUNDLE_TYPE, Listing};
 
 const EMPTY_CONFIG: &str = "application/vnd.oci.empty.v1+json";
 const IMAGE_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
@@ -18,13 +18,26 @@ pub(super) const SIGN_PREDICATE: &str = "https://sigstore.dev/cosign/sign/v1";
 /// Where the registry says that a piece of evidence is.
 pub(super) enum Pointer {
     /// A bundle in the one layer of this manifest.
-    Manifest { digest: Digest, declared: Option<String> },
+    Manifest { digest: Digest, size: u64, declared: Option<String> },
     /// Signatures over the layers of this manifest.
-    Experimental(Digest),
+    Experimental { digest: Digest, size: u64 },
     /// A signature over this blob.
-    Payload { digest: Digest, signature: String, annotations: Annotations },
+    Payload { digest: Digest, size: u64, signature: String, annotations: Annotations },
     /// An envelope in this blob.
-    Attestation { digest: Digest, declared: Option<String>, annotations: Annotations },
+    Attestation { digest: Digest, size: u64, declared: Option<String>, annotations: Annotations },
+}
+
+impl Pointer {
+    /// What the registry says of it; nothing of it has been read.
+    pub(super) fn listing(self) -> Listing {
+        let (digest, size, declared, manifest) = match self {
+            Self::Manifest { digest, size, declared } => (digest, size, declared, Some(digest)),
+            Self::Experimental { digest, size } => (digest, size, None, Some(digest)),
+            Self::Payload { digest, size, .. } => (digest, size, None, None),
+            Self::Attestation { digest, size, declared, .. } => (digest, size, declared, None),
+        };
+        Listing { declared, digest, manifest, size }
+    }
 }
 
 /// Whether a referrer of this type may be a bundle. Some registries give none, or the type of the configuration

@@ -36,6 +36,8 @@ struct Lookup {
     sources: Vec<(Source, Shown)>,
     /// What to show where the configurations are, if they are wanted.
     configs: Option<Shown>,
+    /// Whether somebody wants to know what became of everything that is found.
+    traced: bool,
 }
 
 /// What `credentials` has for a repository, or for the Secrets that a policy names.
@@ -98,10 +100,11 @@ impl Engine {
         } else {
             None
         };
-        let lookup = Arc::new(Lookup { subject, groups, sources, configs });
-        let Answers { outcomes, configs } = self.fly(&lookup, review.deadline).await;
+        let lookup = Arc::new(Lookup { subject, groups, sources, configs, traced: self.traces });
+        let Answers { outcomes, traces, configs } = self.fly(&lookup, review.deadline).await;
+        let mut traces = traces.into_iter();
         for (plan, outcomes) in plans.iter_mut().zip(outcomes) {
-            plan.accept(outcomes);
+            plan.accept(outcomes, traces.next().unwrap_or_default());
         }
         let late =
             || Err((Reason::DeadlineExceeded, "failed to get a ConfigFile: [no answer in time]".into()));
@@ -177,12 +180,14 @@ impl Engine {
             }
             let mut answers = Answers {
                 outcomes: Vec::new(),
+                traces: Vec::new(),
                 configs: configs.map(|configs| configs.map(|(configs, _)| configs)),
             };
             let mut lasts = !matches!(answers.configs, Some(Err(_)));
             if let Progress::Looking(judgements) = &*flight.progress() {
                 for judgement in judgements {
                     answers.outcomes.push(judgement.outcomes(image, true));
+                    answers.traces.push(judgement.traces());
                     lasts &= judgement.is_lasting();
                     judgement.misses().for_each(|(root, fingerprint)| told.tell(root, fingerprint, at));
                     for (key, voucher) in judgement.vouchers() {
@@ -230,7 +235,8 @@ impl Lookup {
     }
 
     fn judgements(&self) -> Vec<Judgement> {
-        self.groups.iter().map(|(questions, all)| Judgement::new(questions.clone(), *all)).collect()
+        let judgements = self.groups.iter().map(|(questions, all)| Judgement::new(questions.clone(), *all));
+        if self.traced { judgements.map(Judgement::traced).collect() } else { judgements.collect() }
     }
 
     async fn configs(
@@ -251,7 +257,7 @@ impl Lookup {
         let refused = |question: &Arc<Question>| Outcome::Refused(refuse::broken(&question.name));
         let outcomes = self.groups.iter().map(|(questions, _)| questions.iter().map(refused).collect());
         let configs = Some(Err((Reason::Internal, "failed to get a ConfigFile: []".to_owned())));
-        Answers { outcomes: outcomes.collect(), configs }
+        Answers { outcomes: outcomes.collect(), traces: Vec::new(), configs }
     }
 }
 

@@ -1,12 +1,12 @@
 //! What is known of a policy before anybody has looked for evidence, and what remains to be asked.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use trustwright_policy::{Check, Match, Outcome, Policy, Wanted};
 
 use super::Review;
 use crate::{
-    Counter, Engine,
+    AuthorityAccount, Counter, Engine, Trace,
     cache::{AuthorityKey, Kept, Voucher},
     judgement::{Question, Subject},
     proof::{Proven, Provers},
@@ -18,6 +18,9 @@ pub(super) struct Plan<'s> {
     pub(super) policy: &'s Arc<Policy>,
     /// Each authority that has a say, in order.
     standings: Vec<(String, Standing)>,
+    /// What became of what those found that were asked, by their number, where somebody wants to know: then everything is
+    /// looked at.
+    traces: Option<BTreeMap<usize, Trace>>,
 }
 
 enum Standing {
@@ -29,7 +32,12 @@ enum Standing {
 
 impl<'s> Plan<'s> {
     /// Of a policy with a problem of its own only the authorities speak that need no evidence: nobody looks for any.
-    pub(super) fn new(policy: &'s Arc<Policy>, subject: &Subject, provers: &Provers<'_>) -> Self {
+    pub(super) fn new(
+        policy: &'s Arc<Policy>,
+        subject: &Subject,
+        provers: &Provers<'_>,
+        is_traced: bool,
+    ) -> Self {
         let standing = |authority: &'s trustwright_policy::Authority| {
             let standing = match &authority.check {
                 Check::Pass => Standing::Known(Outcome::Vouched(Match::Static)),
@@ -55,12 +63,13 @@ impl<'s> Plan<'s> {
             };
             Some((authority.name.clone(), standing))
         };
-        Self { policy, standings: policy.authorities.iter().filter_map(standing).collect() }
+        let standings = policy.authorities.iter().filter_map(standing).collect();
+        Self { policy, standings, traces: is_traced.then(BTreeMap::new) }
     }
 
     /// Whether every authority has to be asked, and not only until one vouches: a rule is given what each of them found.
     pub(super) fn is_exhaustive(&self) -> bool {
-        self.policy.rule.is_some()
+        self.policy.rule.is_some() || self.traces.is_some()
     }
 
     /// Whether nothing that a registry could say would change the verdict.
@@ -106,12 +115,29 @@ impl<'s> Plan<'s> {
         if self.is_settled() { Vec::new() } else { open.collect() }
     }
 
-    /// Takes in the answers to what was asked, in the order of [`Plan::questions`].
-    pub(super) fn accept(&mut self, outcomes: Vec<Outcome>) {
-        let open = self.standings.iter_mut().filter(|(_, standing)| matches!(standing, Standing::Open(_)));
-        for ((_, standing), outcome) in open.zip(outcomes) {
+    /// Takes in the answers to what was asked, in the order of [`Plan::questions`], and what became of what was found;
+    /// that is empty unless somebody wants to know.
+    pub(super) fn accept(&mut self, outcomes: Vec<Outcome>, traces: Vec<Trace>) {
+        let mut traces = traces.into_iter();
+        let open = self.standings.iter_mut().enumerate();
+        let open = open.filter(|(_, (_, standing))| matches!(standing, Standing::Open(_)));
+        for ((index, (_, standing)), outcome) in open.zip(outcomes) {
             *standing = Standing::Known(outcome);
+            if let (Some(kept), Some(trace)) = (&mut self.traces, traces.next()) {
+                kept.insert(index, trace);
+            }
         }
+    }
+
+    /// What each authority found, and what became of that; nothing unless somebody wants to know.
+    pub(super) fn accounts(&self) -> Vec<AuthorityAccount> {
+        let Some(traces) = &self.traces else { return Vec::new() };
+        let account = |(index, (name, standing)): (usize, &(String, Standing))| {
+            let Standing::Known(outcome) = standing else { return None };
+            let trace = traces.get(&index).cloned().unwrap_or_default();
+            Some(AuthorityAccount { name: name.clone(), outcome: outcome.clone(), trace })
+        };
+        self.standings.iter().enumerate().filter_map(account).collect()
     }
 
     /// What each authority found. What was not asked is left out: it changes nothing.

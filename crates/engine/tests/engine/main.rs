@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
+mod accounts;
 mod attestations;
 mod credentials;
 mod evidence;
