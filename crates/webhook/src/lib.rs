@@ -38,4 +38,5 @@ pub use index::Index;
 pub use metrics::Metrics;
 pub use report::{Contact, Reporter, report};
 pub use router::{App, Limits, router};
+pub use trust_index::{Entries, TrustIndex};
 pub use watch::{Loaded, Sources, watch};

@@ -19,7 +19,7 @@ use inputs::{Inputs, Object};
 use settle::{Memory, Settled, settle};
 use verified::Verified;
 
-pub(crate) use entries::Entries;
+pub use entries::Entries;
 
 /// Every `TrustRoot`, and what it comes to here.
 ///
@@ -32,7 +32,7 @@ pub(crate) use entries::Entries;
 /// - The default root rests on the flags of this process, whatever the object of its name says.
 /// - While a new list is being read, the old one stays in force.
 #[derive(Debug, Default)]
-pub(crate) struct TrustIndex {
+pub struct TrustIndex {
     default: Option<DefaultRoot>,
     objects: BTreeMap<String, Entry>,
     /// The list being read, between its start and its end.
@@ -77,19 +77,19 @@ impl Task {
 
 impl TrustIndex {
     /// An index that knows the default root alone, if there is one.
-    pub(crate) fn new(default: Option<DefaultRoot>) -> Self {
+    pub fn new(default: Option<DefaultRoot>) -> Self {
         let mut index = Self { default, incoming: Some(BTreeMap::new()), ..Self::default() };
         index.end_list();
         index
     }
 
     /// A new list begins.
-    pub(crate) fn begin_list(&mut self) {
+    pub fn begin_list(&mut self) {
         self.incoming = Some(BTreeMap::new());
     }
 
     /// The list ended: it replaces what was known.
-    pub(crate) fn end_list(&mut self) {
+    pub fn end_list(&mut self) {
         let Some(mut incoming) = self.incoming.take() else { return };
         if !incoming.contains_key(DEFAULT_NAME)
             && let Some(absent) = self.absent_default(self.objects.get(DEFAULT_NAME))
@@ -100,7 +100,7 @@ impl TrustIndex {
     }
 
     /// A trust root as it is now.
-    pub(crate) fn apply(&mut self, object: &DynamicObject) {
+    pub fn apply(&mut self, object: &DynamicObject) {
         let name = object.metadata.name.clone().unwrap_or_default();
         let newest = self.incoming.as_ref().and_then(|incoming| incoming.get(&name));
         let known = newest.or_else(|| self.objects.get(&name));
@@ -114,7 +114,7 @@ impl TrustIndex {
     }
 
     /// A trust root that is gone.
-    pub(crate) fn delete(&mut self, object: &DynamicObject) {
+    pub fn delete(&mut self, object: &DynamicObject) {
         let Some(name) = &object.metadata.name else { return };
         if let Some(incoming) = &mut self.incoming {
             incoming.remove(name);
@@ -144,6 +144,13 @@ impl TrustIndex {
         due
     }
 
+    /// Settles everything that is due, here and now: milliseconds of computing time for each trust root.
+    pub fn settle(&mut self, entries: &dyn Entries, now: Timestamp) {
+        for task in self.due(entries, now) {
+            self.accept(task.run(now));
+        }
+    }
+
     /// Takes what came of a task, unless the object is another one by now.
     pub(crate) fn accept(&mut self, done: Done) {
         let Done { name, number, settled } = done;
@@ -167,7 +174,7 @@ impl TrustIndex {
     }
 
     /// What is known now, as a value.
-    pub(crate) fn roots(&self) -> BTreeMap<String, Arc<Root>> {
+    pub fn roots(&self) -> BTreeMap<String, Arc<Root>> {
         self.settled().map(|(name, settled)| (name.clone(), settled.root.clone())).collect()
     }
 

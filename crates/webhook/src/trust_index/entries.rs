@@ -4,7 +4,7 @@ use trustwright_roots::EntryKind;
 use trustwright_runtime::objects::Objects;
 
 /// The entries of the Secrets and `ConfigMaps` of our own namespace.
-pub(crate) trait Entries {
+pub trait Entries {
     /// The bytes under `key` of the object of that name. `None` where either is not there.
     fn entry(&self, kind: EntryKind, name: &str, key: &str) -> Option<Vec<u8>>;
 }
