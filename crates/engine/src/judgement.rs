@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use trustwright_core::{Digest, ImageRef, Repository};
 use trustwright_policy::{
-    Attestation, Attested, Fingerprint, Match, Outcome, RootsKey, Signed, SignedBy, Wanted,
+    Attestation, Attested, Fingerprint, Freshness, Match, Outcome, RootsKey, Signed, SignedBy, Wanted,
 };
 use trustwright_verify::{Facts, Refusal, Signature, Statement};
 
@@ -39,6 +39,8 @@ pub(crate) struct Question {
     pub(crate) proof: Proof,
     /// What it trusts for that.
     pub(crate) roots: RootsKey,
+    /// How that keeps up.
+    pub(crate) freshness: [Option<Freshness>; 3],
     /// Where it may be.
     pub(crate) sources: Vec<Source>,
     /// What an answer rests on.
@@ -324,7 +326,7 @@ impl EvidenceState {
 
     fn refuse(&mut self, source: &Source, listing: &Listing, refusal: Refusal) {
         if let Some(trace) = &mut self.trace {
-            let cause = refuse::evidence(&self.question.name, &self.question.signed, &refusal);
+            let cause = refuse::evidence(&self.question, &refusal);
             trace.found(source, listing, Judging::Refused(cause));
         }
         self.refusals.refused(refusal);

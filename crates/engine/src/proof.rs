@@ -6,7 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use trustwright_policy::{NotReady, Part, Roots, RootsKey, Signatory, Signed, Snapshot, Wanted};
+use trustwright_policy::{Freshness, NotReady, Part, Roots, RootsKey, Signatory, Signed, Snapshot, Wanted};
 use trustwright_verify::{
     Artifact, Claim, Facts, Refusal, Request, Requirements, Signature, Signer, Verifier, check,
     check_attestation,
@@ -41,6 +41,7 @@ pub(crate) struct Verifiers(Arc<Mutex<BTreeMap<RootsKey, Arc<Verifier>>>>);
 struct Trusted {
     verifier: Arc<Verifier>,
     key: RootsKey,
+    freshness: [Option<Freshness>; 3],
     until: Option<Timestamp>,
 }
 
@@ -50,6 +51,7 @@ type Found = Result<Trusted, NotReady>;
 pub(crate) struct Proven {
     pub(crate) proof: Proof,
     pub(crate) roots: RootsKey,
+    pub(crate) freshness: [Option<Freshness>; 3],
     pub(crate) until: Option<Timestamp>,
 }
 
@@ -77,10 +79,11 @@ impl<'s> Provers<'s> {
             known.clone().map_err(|problem| vec![problem])
         };
         let trusted = signed.roots(&self.snapshot.trust)?.map(find).transpose()?;
-        let Some(Trusted { verifier, key, until }) = trusted else {
+        let Some(Trusted { verifier, key, freshness, until }) = trusted else {
             return match signed.signatory {
                 Signatory::Key(_) => {
-                    Ok(Proven { proof: Proof::Key, roots: RootsKey::default(), until: None })
+                    let (roots, freshness) = Default::default();
+                    Ok(Proven { proof: Proof::Key, roots, freshness, until: None })
                 }
                 // A certificate always rests on a root, so this is only ever reached by a bug; it refuses all the same.
                 Signatory::Keyless(_) => Err(vec![unusable("no trust root")]),
@@ -90,17 +93,17 @@ impl<'s> Provers<'s> {
             Signatory::Key(_) => Proof::Witnessed(verifier),
             Signatory::Keyless(_) => Proof::Certificate(verifier),
         };
-        Ok(Proven { proof, roots: key, until })
+        Ok(Proven { proof, roots: key, freshness, until })
     }
 }
 
 impl Verifiers {
     fn verifier(&self, roots: &Roots<'_>) -> Found {
-        let (key, until) = (roots.key(), roots.until());
+        let (key, freshness, until) = (roots.key(), roots.freshness(), roots.until());
         // What another thread did before it panicked is whole: entries are put in at once.
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(verifier) = known.get(&key) {
-            return Ok(Trusted { verifier: Arc::clone(verifier), key, until });
+            return Ok(Trusted { verifier: Arc::clone(verifier), key, freshness, until });
         }
         let made = roots.verifier().ok_or_else(|| unusable("nothing of the trust root is in force"))?;
         let verifier = Arc::new(made.map_err(|error| unusable(&error.to_string()))?);
@@ -108,7 +111,7 @@ impl Verifiers {
             known.clear();
         }
         known.insert(key, Arc::clone(&verifier));
-        Ok(Trusted { verifier, key, until })
+        Ok(Trusted { verifier, key, freshness, until })
     }
 }
 

@@ -8,7 +8,7 @@ use trustwright_verify::Refusal;
 
 use crate::{
     collect::{Shelf, Source},
-    judgement::EvidenceState,
+    judgement::{EvidenceState, Question},
 };
 
 /// Different refusals that a message quotes.
@@ -100,12 +100,12 @@ pub(crate) fn unproven(evidence: &EvidenceState, image: &ImageRef, is_over: bool
 }
 
 /// Why one piece of evidence does not count for an authority.
-pub(crate) fn evidence(name: &str, signed: &Signed, refusal: &Refusal) -> Cause {
-    let reason = explain::reason(refusal).reason().unwrap_or(match signed.wanted {
+pub(crate) fn evidence(question: &Question, refusal: &Refusal) -> Cause {
+    let reason = explain::reason(refusal).reason().unwrap_or(match question.signed.wanted {
         Wanted::Signature => Reason::NoMatchingSignatures,
         Wanted::Attestations(_) => Reason::NoMatchingAttestations,
     });
-    of(name, reason, refusal.to_string(), explain::hint(refusal, signed))
+    of(&question.name, reason, refusal.to_string(), explain::hint(refusal, question))
 }
 
 /// A bug has kept an authority from answering. It refuses.
@@ -242,7 +242,7 @@ fn hint(evidence: &EvidenceState, image: &ImageRef, is_over: bool) -> String {
         format!("the registry {} has to answer before {digest} can be judged", repository.registry())
     });
     let mut explanations: Vec<String> = Vec::new();
-    for text in refusals.list.iter().filter_map(|refusal| explain::hint(refusal, signed)) {
+    for text in refusals.list.iter().filter_map(|refusal| explain::hint(refusal, &evidence.question)) {
         if explanations.len() < MAX_HINTS && !explanations.contains(&text) {
             explanations.push(text);
         }

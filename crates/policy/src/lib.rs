@@ -39,6 +39,6 @@ pub use rule::{Includes, Rule};
 pub use scope::{Scope, Workload};
 pub use snapshot::{NoMatch, Settings, Snapshot, select};
 pub use state::{Version, state};
-pub use trust::{Roots, RootsKey, Trust, TrustRef, trust_problems};
+pub use trust::{Freshness, Roots, RootsKey, Trust, TrustRef, trust_problems};
 /// What [`RootsKey`] is made of.
 pub use trustwright_trust::Fingerprint;

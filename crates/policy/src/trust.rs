@@ -2,12 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     sync::Arc,
 };
 
 use jiff::Timestamp;
 use trustwright_api::v1alpha1 as api;
-use trustwright_roots::{DEFAULT_NAME, Root};
+use trustwright_roots::{DEFAULT_NAME, Root, SourceKind};
 use trustwright_trust::{Fingerprint, TrustMaterial};
 use trustwright_verify::{MaterialError, Requirements, Verifier};
 
@@ -42,6 +43,31 @@ pub struct Roots<'r> {
     log: Option<&'r Root>,
     timestamps: Option<&'r Root>,
     authorities: Option<&'r TrustMaterial>,
+}
+
+/// How a trust root keeps up, for those who wonder whether it is too old to know something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// By TUF: the version of the role `timestamp`, which is signed again and again, and when that ends.
+    Timestamp(u64, Timestamp),
+    /// Not by itself: it is what this part of its spec says.
+    Fixed(SourceKind),
+}
+
+impl Freshness {
+    fn of(root: &Root) -> Self {
+        let timestamp = root.metadata.iter().find(|role| role.role == "timestamp");
+        timestamp.map_or(Self::Fixed(root.source), |role| Self::Timestamp(role.version, role.expires))
+    }
+}
+
+impl fmt::Display for Freshness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Timestamp(version, until) => write!(f, "timestamp version {version}, until {until}"),
+            Self::Fixed(source) => write!(f, "{source}, which changes by hand only"),
+        }
+    }
 }
 
 /// What names a [`Roots`] by its content: the fingerprint for each purpose, and of an authority's own certificates.
@@ -188,6 +214,11 @@ impl<'r> Roots<'r> {
         let material = |root: Option<&'r Root>| root?.trusted.as_ref().ok().map(AsRef::as_ref);
         [material(self.certificates), material(self.log), material(self.timestamps), self.authorities]
             .map(|material: Option<&TrustMaterial>| Some(material?.fingerprint()))
+    }
+
+    /// How the roots of certificates, logs and timestamps keep up.
+    pub fn freshness(&self) -> [Option<Freshness>; 3] {
+        [self.certificates, self.log, self.timestamps].map(|root| root.map(Freshness::of))
     }
 
     /// When time alone takes the first of them out of force.

@@ -50,14 +50,16 @@ impl<'s> Plan<'s> {
                         let cause = refuse::rootless(&authority.name, signed, &problems);
                         Standing::Known(Outcome::Refused(cause))
                     }
-                    Ok(Proven { proof, roots, until }) => {
+                    Ok(Proven { proof, roots, freshness, until }) => {
                         let place = signed.place.repository.as_ref();
                         let repository = place.unwrap_or(subject.image.repository());
                         let all = policy.rule.is_some();
                         let key = AuthorityKey::of(repository, &subject.digest, signed, &roots, all);
                         let sources = Question::sources(signed, subject);
                         let (name, signed) = (authority.name.clone(), Arc::clone(signed));
-                        Standing::Open(Arc::new(Question { name, signed, proof, roots, sources, key, until }))
+                        let question =
+                            Question { name, signed, proof, roots, freshness, sources, key, until };
+                        Standing::Open(Arc::new(question))
                     }
                 },
             };

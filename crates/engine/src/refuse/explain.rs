@@ -1,8 +1,10 @@
 //! What a refusal of `verify` means to whoever has written the policy.
 
 use trustwright_core::Reason;
-use trustwright_policy::{Fingerprint, RootsKey, Signed, TrustRef};
+use trustwright_policy::{Fingerprint, Freshness, RootsKey, Signed, TrustRef};
 use trustwright_verify::{CertificateProblem, Refusal, SctProblem, TimestampProblem};
+
+use crate::judgement::Question;
 
 /// How near a piece of evidence came to counting. Of several the nearest is the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,25 +74,31 @@ pub(super) fn unknown<'s>(
         Refusal::UnknownLog { .. } => (&trust.log, log),
         // The authorities are the policy's own, and no root brings others.
         Refusal::Certificate(_) if trust.authorities.is_some() => return None,
-        Refusal::Certificate(
-            CertificateProblem::UnknownAuthority | CertificateProblem::NoAuthority { .. },
-        )
-        | Refusal::Sct(SctProblem::UnknownLog) => (&trust.certificates, certificates),
         Refusal::Timestamp(TimestampProblem::Untrusted) if trust.timestamps.is_some() => {
             (&trust.timestamps, timestamps)
         }
-        Refusal::Timestamp(TimestampProblem::Untrusted) => (&trust.certificates, certificates),
+        Refusal::Certificate(
+            CertificateProblem::UnknownAuthority | CertificateProblem::NoAuthority { .. },
+        )
+        | Refusal::Sct(SctProblem::UnknownLog)
+        | Refusal::Timestamp(TimestampProblem::Untrusted) => (&trust.certificates, certificates),
         // Everything else is no better by a newer root.
         _ => return None,
     };
     Some((root.as_ref()?.name.as_str(), (*fingerprint)?))
 }
 
-/// What was found and what was expected, with the trust root where that decides.
-pub(super) fn hint(refusal: &Refusal, signed: &Signed) -> Option<String> {
-    let trust = &signed.trust;
+/// What was found and what was expected, with the trust root where that decides; and how that keeps up, where a newer one
+/// might help.
+pub(super) fn hint(refusal: &Refusal, question: &Question) -> Option<String> {
+    let trust = &question.signed.trust;
+    let [of_certificates, of_log, of_timestamps] = question.freshness;
     let of = |reference: Option<&TrustRef>| {
         reference.map_or_else(|| "the trust root".to_owned(), |one| format!("trust root {:?}", one.name))
+    };
+    let with = |root: String, freshness: Option<Freshness>| match freshness {
+        Some(freshness) => format!("{root} ({freshness})"),
+        None => root,
     };
     let certificates = || of(trust.certificates.as_ref());
     let log = || of(trust.log.as_ref());
@@ -100,20 +108,31 @@ pub(super) fn hint(refusal: &Refusal, signed: &Signed) -> Option<String> {
         Refusal::Certificate(
             CertificateProblem::UnknownAuthority | CertificateProblem::NoAuthority { .. },
         ) => {
-            let by = if trust.authorities.is_some() { "keyless.ca-cert".to_owned() } else { certificates() };
+            let by = match &trust.authorities {
+                Some(_) => "keyless.ca-cert".to_owned(),
+                None => with(certificates(), of_certificates),
+            };
             Some(format!("the certificate is by no authority of {by} that was valid then"))
         }
-        Refusal::Sct(SctProblem::Missing | SctProblem::UnknownLog) => {
+        Refusal::Sct(SctProblem::Missing) => {
             Some(format!("expected an SCT by a log of {}, or insecureIgnoreSCT", certificates()))
         }
-        Refusal::UnknownLog { log: id } => Some(format!("log {id} is not in {}", log())),
+        Refusal::Sct(SctProblem::UnknownLog) => {
+            let root = with(certificates(), of_certificates);
+            Some(format!("expected an SCT by a log of {root}, or insecureIgnoreSCT"))
+        }
+        Refusal::UnknownLog { log: id } => Some(format!("log {id} is not in {}", with(log(), of_log))),
         Refusal::NoLogEntry => {
             Some(format!("expected an entry of a log of {} beside the signature; no log is asked", log()))
         }
         Refusal::NoTimestamp => {
             Some(format!("expected a timestamp by an authority of {} beside the signature", timestamps()))
         }
-        Refusal::Timestamp(TimestampProblem::Untrusted | TimestampProblem::NoAuthority) => {
+        Refusal::Timestamp(TimestampProblem::Untrusted) => {
+            let root = with(timestamps(), of_timestamps.or(of_certificates));
+            Some(format!("expected a timestamp by an authority of {root}"))
+        }
+        Refusal::Timestamp(TimestampProblem::NoAuthority) => {
             Some(format!("expected a timestamp by an authority of {}", timestamps()))
         }
         Refusal::NoTime if trust.log.is_none() => {

@@ -67,7 +67,8 @@ async fn scts_have_to_be_by_a_trusted_log_unless_they_are_ignored() -> Result<()
         &subject.judge(&policy(&private.keyless()), &private.bundle).await,
         Reason::UntrustedCertificate,
         "ctfe public key not found for payload",
-        "expected an SCT by a log of trust root \"private\", or insecureIgnoreSCT",
+        "expected an SCT by a log of trust root \"private\" (spec.trustedRoot, which changes by hand only), or \
+         insecureIgnoreSCT",
     );
     let mut ignored = private.keyless();
     ignored["keyless"]["insecureIgnoreSCT"] = json!(true);
@@ -90,7 +91,7 @@ async fn a_certificate_of_an_authority_that_was_rotated_away_is_refused() -> Res
             Reason::UntrustedCertificate,
             // By nobody trusted, or by nobody who was there at the time.
             "no matching signatures: cert verification failed: ",
-            "the certificate is by no authority of trust root \"private\"",
+            "the certificate is by no authority of trust root \"private\" (spec.trustedRoot, which changes by hand only)",
         );
     }
     Ok(())
@@ -116,7 +117,7 @@ async fn each_purpose_has_a_root_of_its_own_and_what_is_in_another_does_not_coun
         &judge(&other_log).await,
         Reason::UntrustedLogEntry,
         "no matching signatures: log ",
-        "is not in trust root \"log\"",
+        "is not in trust root \"log\" (spec.trustedRoot, which changes by hand only)",
     );
     assert_contains(&cause.text, "is not in the trust root");
     Ok(())

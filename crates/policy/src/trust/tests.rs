@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 use trustwright_roots::Root;
+use trustwright_trust::tuf::RoleState;
 use trustwright_verify::Requirements;
 
 use super::*;
@@ -286,4 +287,19 @@ fn certificates_of_its_own_stand_for_those_of_the_root_and_need_none() {
         trust_problems(&alone, &BTreeMap::new()).is_empty() && alone.authorities[0].trust_roots.is_empty()
     );
     assert!(verifier(&alone).is_ok());
+}
+
+#[test]
+fn a_root_says_how_it_keeps_up_for_each_purpose() {
+    let policy = policy(&keyless("by-hand", &json!({"ctlog": {"trustRootRef": "read"}})));
+    let until = "2026-08-29T12:00:00Z".parse().unwrap();
+    let mut read = Root::clone(&root(None));
+    read.metadata =
+        ["root", "timestamp"].map(|role| RoleState { role: role.into(), version: 12, expires: until }).into();
+    let trust = BTreeMap::from([("by-hand".to_owned(), root(None)), ("read".to_owned(), Arc::new(read))]);
+    let freshness = signed(&policy).roots(&trust).unwrap().unwrap().freshness();
+    let told = freshness.map(|one| one.map(|one| one.to_string()));
+    let by_hand = "spec.trustedRoot, which changes by hand only".to_owned();
+    let read = "timestamp version 12, until 2026-08-29T12:00:00Z".to_owned();
+    assert_eq!(told, [Some(by_hand), Some(read), None]);
 }
