@@ -46,6 +46,8 @@ struct Shared {
     without_referrers: Memory<Registry, ()>,
     /// The credentials of the process.
     auth_files: Live<AuthFiles>,
+    /// Where every repository is read, if anywhere.
+    stand_in: Option<String>,
 }
 
 impl Client {
@@ -60,7 +62,8 @@ impl Client {
         };
         let without_referrers = Memory::new(config.limits.memory);
         let auth_files = Live::new(AuthFiles(config.auth_files.clone()), config.timeouts.files)?;
-        Ok(Self(Arc::new(Shared { exchange, counters, without_referrers, auth_files })))
+        let stand_in = config.stand_in.clone();
+        Ok(Self(Arc::new(Shared { exchange, counters, without_referrers, auth_files, stand_in })))
     }
 
     /// Resolves an image to a digest: its own if it names one, without a request, else that of its tag.

@@ -33,6 +33,9 @@ pub struct ClientConfig {
     /// A file that says of single registries where their repositories are read and how they are spoken to
     /// (docs/registries.md). It and the files that it names are read again when they change.
     pub registries: Option<PathBuf>,
+    /// A host, with its port, that every repository is read at, whatever its registry; for a copy that stands in for all
+    /// of them. [`registries`](Self::registries) then says nothing of where.
+    pub stand_in: Option<String>,
 }
 
 /// Time limits.
@@ -144,6 +147,7 @@ impl Default for ClientConfig {
             proxies: Proxies::Environment,
             auth_files: Vec::new(),
             registries: None,
+            stand_in: None,
         }
     }
 }

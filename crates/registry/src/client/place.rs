@@ -11,6 +11,7 @@ use crate::{
     error::{Invalid, Request},
     exchange::Call,
     metrics::Operation,
+    registries::Routing,
 };
 
 /// A repository to ask, the credential for its registry, and until when.
@@ -63,7 +64,12 @@ impl Client {
         credential: &Credential,
         deadline: Instant,
     ) -> Result<Places, Error> {
-        let routing = self.0.exchange.wire.registries.current().await.route(repository);
+        let routing = match &self.0.stand_in {
+            Some(host) => {
+                Routing { mirrors: Vec::new(), origin: format!("{host}/{}", repository.path()).parse().ok() }
+            }
+            None => self.0.exchange.wire.registries.current().await.route(repository),
+        };
         let own = self.0.auth_files.current().await;
         let place = |place: Repository| {
             let is_named = place.registry() == repository.registry();

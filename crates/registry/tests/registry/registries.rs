@@ -177,6 +177,25 @@ async fn a_mirror_gets_the_mirror_s_credential_and_never_the_caller_s() {
 }
 
 #[tokio::test]
+async fn what_stands_in_for_all_registries_is_asked_alone_and_shown_nobody_s_credential() {
+    let (origin, stand_in) = (good().await, good().await);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("registries.yaml");
+    fs::write(&file, format!("repositories:\n- {{prefix: {0}, location: {0}}}\n", origin.host)).unwrap();
+    for is_named in [true, false] {
+        let stand_in = is_named.then(|| stand_in.host.clone());
+        let client =
+            Client::new(&ClientConfig { stand_in, registries: Some(file.clone()), ..config() }).unwrap();
+        let reference = Reference::Digest(digest_of(BODY));
+        let found = client.manifest(&repository(&origin.host), &reference, &alice(), deadline()).await;
+        assert_eq!(found.unwrap().unwrap().bytes, BODY);
+    }
+    let [asked] = stand_in.seen().try_into().unwrap_or_else(|seen| panic!("{seen:?}"));
+    assert_eq!(asked.authorization, None);
+    assert_eq!(origin.seen().len(), 1);
+}
+
+#[tokio::test]
 async fn a_location_takes_the_place_of_a_registry_and_gets_its_own_credential() {
     let (origin, location) = (guarded().await, guarded().await);
     let yaml =
