@@ -1,16 +1,16 @@
 //! The command line.
 
+mod default_root;
 mod registries;
 
-use std::{collections::BTreeSet, net::IpAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 use trustwright_controllers::{Declared, DependentSettings};
-use url::Url;
 
-use self::registries::RegistryArgs;
-use crate::{status::Status, trust::TrustCommand};
+pub(crate) use self::{default_root::DefaultRootArgs, registries::RegistryArgs};
+use crate::{status::Status, trust::TrustCommand, verify::Verify};
 
 /// Image-signature admission for Kubernetes.
 #[derive(Debug, Parser)]
@@ -28,6 +28,8 @@ pub(crate) enum Task {
     Serve(Command),
     /// Show in one screen whether signature checks work; the exit status says so, too.
     Status(Status),
+    /// Judge an image as the webhook does, and say why; the exit status says the verdict.
+    Verify(Box<Verify>),
     /// Look at, pack and check trust roots by hand; needs no cluster.
     #[command(subcommand)]
     Trust(TrustCommand),
@@ -121,17 +123,8 @@ pub(crate) struct Serve {
     #[arg(long, default_value = "validating.clusterimagepolicy.sigstore.dev")]
     pub(crate) validating_webhook_name: String,
 
-    /// TUF mirror of the default trust root, for policies that name none
-    #[arg(long, value_name = "URL", default_value = trustwright_roots::DEFAULT_MIRROR)]
-    pub(crate) tuf_mirror: Url,
-
-    /// File with the root.json that the default trust root starts from; that of Sigstore where not given
-    #[arg(long, value_name = "FILE")]
-    pub(crate) tuf_root: Option<PathBuf>,
-
-    /// Have no default trust root: policies must name theirs
-    #[arg(long)]
-    pub(crate) disable_tuf: bool,
+    #[command(flatten)]
+    pub(crate) default_root: DefaultRootArgs,
 
     /// How long before their end the TUF roles timestamp and snapshot are said to be expiring
     #[arg(long, value_name = "DURATION", default_value = "120h")]

@@ -1,9 +1,10 @@
-//! `trustwright`: the operator, the admission webhooks, or both; and trust roots by hand.
+//! `trustwright`: the operator, the admission webhooks, or both; and images and trust roots by hand.
 
 mod args;
 mod process;
 mod status;
 mod trust;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -15,6 +16,7 @@ fn main() -> ExitCode {
     let done = match CommandLine::parse().task {
         Task::Serve(command) => process::run(&Args { command }),
         Task::Status(status) => return status::run(&status),
+        Task::Verify(command) => return verify::run(&command),
         Task::Trust(command) => trust::run(&command),
     };
     match done {

@@ -13,7 +13,7 @@ use trustwright_controllers::{
 use trustwright_engine::Engine;
 use trustwright_languages::Evaluators;
 use trustwright_policy::{Languages, Snapshot};
-use trustwright_roots::{DefaultRoot, EMBEDDED_ROOT};
+use trustwright_roots::DefaultRoot;
 use trustwright_runtime::{
     certificates::{self, CertificateConfig, CertificatePolicy, ServingCertificate, service_dns_names},
     clock,
@@ -94,7 +94,7 @@ impl<'a> Process<'a> {
         let config =
             kube::Config::infer().await.context("no Kubernetes configuration (KUBECONFIG or in-cluster)")?;
         let client = Client::try_from(config).context("the Kubernetes configuration cannot be used")?;
-        let default_root = default_root(args)?;
+        let default_root = args.default_root.default_root()?;
         let (objects, watching) = objects::watch(client.clone(), &args.namespace);
         let checks: &[_] = match (roles.webhook, args.mode) {
             (true, _) => &[CERTIFICATE, POLICIES, API_SERVER],
@@ -444,21 +444,6 @@ async fn inject_while_leading(
             () = cancel.cancelled() => return,
         }
     }
-}
-
-/// The trust root that the flags name. A file that cannot be read is the user's to know at once.
-fn default_root(args: &Serve) -> anyhow::Result<Option<DefaultRoot>> {
-    if args.disable_tuf {
-        return Ok(None);
-    }
-    let (root, embedded) = match &args.tuf_root {
-        None => (EMBEDDED_ROOT.to_vec(), true),
-        Some(path) => {
-            let root = std::fs::read(path);
-            (root.with_context(|| format!("--tuf-root: cannot read {}", path.display()))?, false)
-        }
-    };
-    Ok(Some(DefaultRoot { mirror: args.tuf_mirror.clone(), root, embedded }))
 }
 
 /// The commit that was built, where the build says it.

@@ -15,7 +15,7 @@ mod arguments;
 mod check;
 mod checkout;
 mod diff;
-mod files;
+pub(crate) mod files;
 mod live;
 mod manifest;
 mod minimum;

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A place with the files of a TUF repository.
 #[derive(Debug)]
-pub(super) enum Files {
+pub(crate) enum Files {
     /// A tar.gz, unpacked.
     Archive(Archive),
     /// A git checkout of a repository, whose files have other names.
@@ -29,7 +29,7 @@ pub(super) enum Files {
 
 impl Files {
     /// Reads from a mirror, for a while from now on.
-    pub(super) fn over_http(mirror: HttpMirror) -> Self {
+    pub(crate) fn over_http(mirror: HttpMirror) -> Self {
         Self::Http(mirror, Instant::now() + PATIENCE)
     }
 
@@ -98,12 +98,12 @@ fn read_regular(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
 }
 
 /// Reads what the user names, a pipe also; `None` where it has more than `limit` bytes.
-pub(super) fn read_named(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn read_named(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     bounded(File::open(path)?, limit)
 }
 
 /// Reads to the end; `None` where that is more than `limit` bytes away.
-pub(super) fn bounded(reader: impl io::Read, limit: u64) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn bounded(reader: impl io::Read, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     reader.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok((bytes.len() as u64 <= limit).then_some(bytes))

@@ -97,7 +97,7 @@ pub(crate) fn table<const N: usize>(out: &mut String, header: [&str; N], rows: V
 }
 
 /// Takes the power over a terminal from text that somebody else wrote.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
