@@ -1,11 +1,14 @@
 //! Keyless signatures of a private Sigstore, judged against a trust root that changes.
 
+use std::process::Command;
+
 use anyhow::Result;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use trustwright_testkit::{
     PrivateSigstore,
-    private_sigstore::{AUDIENCE, subject},
+    operator::NAMESPACE,
+    private_sigstore::{AUDIENCE, REKOR_ORIGIN, subject},
 };
 
 use crate::{
@@ -20,6 +23,20 @@ fn keyless(root: &str, issuer: &str, subject: &str) -> Value {
         "keyless": {"trustRootRef": root, "identities": [{"issuer": issuer, "subject": subject}]},
         "ctlog": {"trustRootRef": root},
     }])
+}
+
+/// Has `trustwright verify` judge `image` by what the cluster has in force; it must say `words`.
+fn by_hand(space: &Space, image: &str, status: i32, words: &[&str]) -> Result<()> {
+    let output = Command::new(env!("CARGO_BIN_EXE_trustwright"))
+        .args(["verify", image, "--explain", "--namespace", NAMESPACE])
+        .env("KUBECONFIG", space.cluster.control_plane.kubeconfig())
+        .output()?;
+    let (out, err) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
+    assert_eq!(output.status.code(), Some(status), "{out} {err}");
+    for word in words {
+        assert!(out.contains(word), "no {word:?} in {out} {err}");
+    }
+    Ok(())
 }
 
 #[tokio::test]
@@ -47,6 +64,9 @@ async fn what_a_service_account_signed_is_admitted_until_its_authority_is_rotate
     space.objects.wait_for_ready(POLICY, &policy, "True").await?;
     admitted_soon(&space.pods(), &image.to_string()).await?;
     space.run("signed", &image.to_string()).await.map_err(anyhow::Error::msg)?;
+
+    by_hand(&space, &image.to_string(), 0, &[&signer, sigstore.issuer(), REKOR_ORIGIN, "inclusion proof"])?;
+    by_hand(&space, &unsigned, 1, &["no signatures found", "looked into the referrers in "])?;
 
     let said = space.run("unsigned", &unsigned).await.unwrap_err();
     let start = refusal(&policy, "spec.containers[0].image", &unsigned);
