@@ -26,11 +26,13 @@ pub mod validation;
 
 mod kind;
 mod lenient;
+mod miss;
 
 pub use conversion::{ConversionError, convert};
 pub use crd::crds;
 pub use decoding::{SpecError, decode_spec};
 pub use defaulting::{default_cluster_image_policy, default_trust_root};
 pub use field_error::{FieldError, FieldErrors, Level};
+pub use miss::{MOST_MISSES, Miss};
 pub use names::GROUP;
 pub use validation::{ValidationSettings, validate_cluster_image_policy, validate_trust_root};

@@ -40,5 +40,9 @@ pub const REPLICA_VALUE: &str = "webhook";
 /// The annotation of these Leases with a digest of everything that is in force in the replica.
 pub const IN_FORCE_ANNOTATION: &str = "trustwright.dev/in-force";
 
+/// The annotation of these Leases with what the replica has missed in trust roots within the last minute: see
+/// [`Miss`](crate::Miss).
+pub const MISSES_ANNOTATION: &str = "trustwright.dev/misses";
+
 /// For how many seconds such a report counts.
 pub const REPORT_SECONDS: u64 = 15;

@@ -26,7 +26,9 @@ use trustwright_runtime::{
     server::{self, Limits, TlsOptions, TlsVersion},
     shutdown::{self, Shutdown},
 };
-use trustwright_webhook::{App, Contact, Loaded, PullSecrets, Reporter, Sources, denials, report, router};
+use trustwright_webhook::{
+    App, Contact, Loaded, Missed, PullSecrets, Reporter, Sources, denials, report, router,
+};
 
 use crate::args::{Args, Mode, Roles, Serve};
 
@@ -294,10 +296,12 @@ impl<'a> Process<'a> {
             count,
         ));
         let (contact, mut has_contact) = watch::channel(Contact::Kept);
+        let missed = Missed::new(metrics.clone(), clock::now);
         let reporter = Reporter {
             client: self.client.clone(),
             namespace: self.args.namespace.clone(),
             identity: self.identity(),
+            missed: missed.clone(),
             clock: clock::now,
         };
         self.writers.spawn(report(
@@ -338,7 +342,7 @@ impl<'a> Process<'a> {
         self.readers.spawn(trustwright_webhook::tell(self.client.clone(), incoming, metrics.clone()));
         Ok(App {
             snapshot,
-            engine: Engine::new(registry).counting(metrics.engine()),
+            engine: Engine::new(registry).counting(metrics.engine()).telling(Arc::new(missed)),
             pull_secrets: PullSecrets::new(self.client.clone()),
             metrics,
             denials,

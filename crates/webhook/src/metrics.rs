@@ -1,6 +1,10 @@
 //! What the webhooks count.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use arc_swap::ArcSwap;
 use prometheus_client::{
@@ -66,6 +70,34 @@ impl Collector for FingerprintCollector {
     }
 }
 
+/// How often something was missed, by trust root.
+#[derive(Debug, Clone, Default)]
+struct Misses(Arc<Mutex<BTreeMap<String, u64>>>);
+
+impl Misses {
+    fn with<R>(&self, then: impl FnOnce(&mut BTreeMap<String, u64>) -> R) -> R {
+        then(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Collector for Misses {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let counts = self.with(|counts| counts.clone());
+        let each = ConstCounter::<u64>::new(0);
+        let mut family = encoder.encode_descriptor(
+            "webhook_trustroot_misses",
+            "Evidence of a log, key or authority that a trust root does not know, counted once a minute",
+            None,
+            each.metric_type(),
+        )?;
+        for (trustroot, count) in &counts {
+            let count = ConstCounter::<u64>::new(*count);
+            count.encode(family.encode_family(&[("trustroot", trustroot.as_str())])?)?;
+        }
+        Ok(())
+    }
+}
+
 /// Writes what the engine has counted.
 #[derive(Debug)]
 struct EngineCollector(trustwright_engine::Metrics);
@@ -101,6 +133,7 @@ pub struct Metrics {
     unusable_trust_roots: Gauge,
     kept_trust_roots: Gauge,
     fingerprints: Fingerprints,
+    misses: Misses,
     untold: Counter,
     engine: trustwright_engine::Metrics,
 }
@@ -125,6 +158,7 @@ impl Metrics {
             unusable_trust_roots: Gauge::default(),
             kept_trust_roots: Gauge::default(),
             fingerprints: Fingerprints::default(),
+            misses: Misses::default(),
             untold: Counter::default(),
             engine: trustwright_engine::Metrics::default(),
         };
@@ -168,6 +202,7 @@ impl Metrics {
             metrics.untold.clone(),
         );
         registry.register_collector(Box::new(FingerprintCollector(metrics.fingerprints.clone())));
+        registry.register_collector(Box::new(metrics.misses.clone()));
         registry.register_collector(Box::new(EngineCollector(metrics.engine.clone())));
         for reason in Reason::ALL {
             for decision in [Decision::Warn, Decision::Deny] {
@@ -216,6 +251,11 @@ impl Metrics {
         self.untold.inc();
     }
 
+    /// Counts what was missed in a trust root.
+    pub(crate) fn missed(&self, trust_root: &str) {
+        self.misses.with(|misses| *misses.entry(trust_root.to_owned()).or_default() += 1);
+    }
+
     /// Notes what is in force from now on. `kept` trust roots rest on what was accepted before.
     pub(crate) fn snapshot(&self, snapshot: &Snapshot, kept: usize) {
         let Snapshot { policies, trust, versions: _, settings: _ } = snapshot;
@@ -235,6 +275,13 @@ impl Metrics {
             gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         self.fingerprints.store(Arc::new(fingerprints));
+        // From zero on, so that the first miss is an increase; and nothing of a trust root that is gone.
+        self.misses.with(|misses| {
+            misses.retain(|name, _| trust.contains_key(name));
+            for name in trust.keys() {
+                misses.entry(name.clone()).or_default();
+            }
+        });
     }
 
     fn finding(&self, decision: Decision, reason: Reason) -> Counter {

@@ -1,4 +1,4 @@
-//! What this replica has in force, told to the leader on a Lease of its own.
+//! What this replica has in force, and what it missed, told to the leader on a Lease of its own.
 
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -9,13 +9,16 @@ use kube::{
     Api, Client,
     api::{DeleteParams, Patch, PatchParams},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
-use trustwright_api::names::{IN_FORCE_ANNOTATION, REPLICA_LABEL, REPLICA_VALUE, REPORT_SECONDS};
+use trustwright_api::{
+    Miss,
+    names::{IN_FORCE_ANNOTATION, MISSES_ANNOTATION, REPLICA_LABEL, REPLICA_VALUE, REPORT_SECONDS},
+};
 use trustwright_policy::Snapshot;
 
-use crate::Loaded;
+use crate::{Loaded, Missed};
 
 /// How often a replica reports without a change.
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
@@ -39,6 +42,8 @@ pub struct Reporter {
     pub namespace: String,
     /// The name of this replica.
     pub identity: String,
+    /// What is missed here.
+    pub missed: Missed,
     /// The time.
     pub clock: fn() -> Timestamp,
 }
@@ -53,7 +58,8 @@ pub enum Contact {
     Lost(String),
 }
 
-/// Reports what `snapshot` holds whenever `published` counts on, and every five seconds, once everything is `loaded`.
+/// Reports what `snapshot` holds whenever `published` counts on or something is missed, and every five seconds, once
+/// everything is `loaded`.
 /// Says on `contact` whether the API server answers. When `stop` is cancelled, the Lease is removed, and the future
 /// ends.
 ///
@@ -76,7 +82,7 @@ pub async fn report(
         let mut failing = false;
         loop {
             published.mark_unchanged();
-            let told = tell(&leases, &name, &reporter, &snapshot.load().state()).await;
+            let told = tell(&leases, &name, &lease(&name, &reporter, &snapshot.load().state())).await;
             if let Err(error) = &told
                 && !failing
             {
@@ -104,6 +110,7 @@ pub async fn report(
             tokio::select! {
                 () = tokio::time::sleep_until(due) => {}
                 Ok(()) = published.changed() => tokio::time::sleep(SETTLING).await,
+                () = reporter.missed.changed() => tokio::time::sleep(SETTLING).await,
             }
         }
     };
@@ -134,21 +141,29 @@ impl TellError {
     }
 }
 
-async fn tell(leases: &Api<Lease>, name: &str, reporter: &Reporter, state: &str) -> Result<(), TellError> {
-    let lease = json!({
+async fn tell(leases: &Api<Lease>, name: &str, lease: &Value) -> Result<(), TellError> {
+    let params = PatchParams::apply(MANAGER).force();
+    let told = tokio::time::timeout(TIMEOUT, leases.patch(name, &params, &Patch::Apply(lease))).await;
+    told.map_err(|_| TellError::Timeout)?.map(drop).map_err(TellError::from)
+}
+
+/// The report; a note that it leaves out is removed.
+fn lease(name: &str, reporter: &Reporter, state: &str) -> Value {
+    let mut annotations = json!({IN_FORCE_ANNOTATION: state});
+    if let Some(note) = Miss::note(&reporter.missed.recent()) {
+        annotations[MISSES_ANNOTATION] = note.into();
+    }
+    json!({
         "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
         "metadata": {
             "name": name,
             "labels": {REPLICA_LABEL: REPLICA_VALUE},
-            "annotations": {IN_FORCE_ANNOTATION: state},
+            "annotations": annotations,
         },
         "spec": {
             "holderIdentity": reporter.identity,
             "leaseDurationSeconds": REPORT_SECONDS,
             "renewTime": MicroTime((reporter.clock)()),
         },
-    });
-    let params = PatchParams::apply(MANAGER).force();
-    let told = tokio::time::timeout(TIMEOUT, leases.patch(name, &params, &Patch::Apply(&lease))).await;
-    told.map_err(|_| TellError::Timeout)?.map(drop).map_err(TellError::from)
+    })
 }
