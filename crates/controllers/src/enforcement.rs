@@ -169,6 +169,11 @@ impl Enforcement {
         self.inner().roots.clone()
     }
 
+    /// The fingerprint of what should be in force of a trust root.
+    pub(crate) fn fingerprint(&self, name: &str) -> Option<String> {
+        self.inner().trust.get(name)?.usable.clone().ok()
+    }
+
     /// Returns how many policies rest on a trust root, and the first of their names.
     pub(crate) fn users(&self, name: &str, most: usize) -> (usize, Vec<String>) {
         let inner = self.inner();

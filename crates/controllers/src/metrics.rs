@@ -16,7 +16,11 @@ use prometheus_client::{
 };
 use trustwright_api::v1alpha1::TrustRootReason;
 
-use crate::{companion::Users, enforcement::Enforcement, trust_root::Shown};
+use crate::{
+    companion::Users,
+    enforcement::Enforcement,
+    trust_root::{Cause, Shown},
+};
 use collector::{Collected, PeerPolicies, Policies};
 
 /// Upper bounds of durations, in seconds.
@@ -44,6 +48,7 @@ struct KindLabels {
 struct RefreshLabels {
     result: &'static str,
     reason: &'static str,
+    cause: &'static str,
 }
 
 /// The metrics of the reconcilers.
@@ -138,10 +143,11 @@ impl Metrics {
         *self.enforcement.lock().unwrap_or_else(PoisonError::into_inner) = enforcement;
     }
 
-    pub(crate) fn refreshed(&self, failure: Option<TrustRootReason>, took: Duration) {
+    pub(crate) fn refreshed(&self, failure: Option<TrustRootReason>, cause: Cause, took: Duration) {
         let labels = RefreshLabels {
             result: if failure.is_none() { "success" } else { "failure" },
             reason: failure.unwrap_or(TrustRootReason::UpToDate).as_str(),
+            cause: cause.as_str(),
         };
         self.refreshes.get_or_create(&labels).inc();
         self.refresh_duration.observe(took.as_secs_f64());

@@ -271,6 +271,7 @@ async fn lead_with(operator: &Operator, served: Schema) {
         bodies: bodies.clone(),
         languages: CompiledOnce::new(operator.languages.clone()),
     };
+    let misses = trust_root::Misses::default();
     tokio::join!(
         drive(
             operator,
@@ -282,8 +283,10 @@ async fn lead_with(operator: &Operator, served: Schema) {
             operator.client.clone(),
             &operator.settings.namespace,
             &enforcement,
+            &misses,
             operator.clock,
         ),
+        misses.run(&roots),
         enforcement::run(&enforcement, &policies_changed, &changed),
         policy_bodies::run(policy_bodies::Parts {
             client: operator.client.clone(),

@@ -10,6 +10,7 @@
 mod default_object;
 mod floors;
 mod live;
+mod misses;
 mod observe;
 mod poll;
 mod references;
@@ -35,6 +36,8 @@ use trustwright_trust::{KeyKind, KeyReport};
 
 pub(crate) use default_object::keep as keep_default_object;
 pub(crate) use floors::FloorsError;
+pub(crate) use live::Cause;
+pub(crate) use misses::Misses;
 pub(crate) use observe::{Parts, TrustRoots};
 pub(crate) use shown::Shown;
 

@@ -10,22 +10,28 @@ use kube::{
     api::{DeleteParams, Preconditions},
     runtime::{WatchStreamExt as _, watcher},
 };
-use trustwright_api::names::{IN_FORCE_ANNOTATION, REPLICA_LABEL, REPLICA_VALUE};
+use trustwright_api::{
+    Miss,
+    names::{IN_FORCE_ANNOTATION, MISSES_ANNOTATION, REPLICA_LABEL, REPLICA_VALUE},
+};
 
 use super::Enforcement;
+use crate::trust_root::Misses;
 
 /// A report that was as old as this when we first saw it is a leftover.
 const LEFTOVER: Duration = Duration::from_mins(1);
 /// A Lease as old as this is removed: its replica ended without a word.
 const DEAD: Duration = Duration::from_hours(1);
 
-/// Feeds the reports of the replicas in `namespace` into `enforcement`. Never returns.
+/// Feeds the reports of the replicas in `namespace` into `enforcement`, and what they missed into `misses`. Never
+/// returns.
 ///
 /// Needs `list`, `watch` and `delete` on Leases of the namespace.
 pub(crate) async fn watch(
     client: Client,
     namespace: &str,
     enforcement: &Enforcement,
+    misses: &Misses,
     clock: fn() -> Timestamp,
 ) {
     let leases: Api<Lease> = Api::namespaced(client, namespace);
@@ -39,11 +45,16 @@ pub(crate) async fn watch(
                 if age < LEFTOVER {
                     let state = lease.annotations().get(IN_FORCE_ANNOTATION).cloned().unwrap_or_default();
                     enforcement.heard(&lease.name_any(), state);
+                    let note = lease.annotations().get(MISSES_ANNOTATION);
+                    misses.heard(&lease.name_any(), note.map(|note| Miss::read(note)).unwrap_or_default());
                 } else if age > DEAD {
                     remove(&leases, &lease).await;
                 }
             }
-            Ok(watcher::Event::Delete(lease)) => enforcement.gone(&lease.name_any()),
+            Ok(watcher::Event::Delete(lease)) => {
+                enforcement.gone(&lease.name_any());
+                misses.gone(&lease.name_any());
+            }
             Ok(watcher::Event::Init) => {}
             Ok(watcher::Event::InitDone) => failing = false,
             Err(error) => {

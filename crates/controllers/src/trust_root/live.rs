@@ -13,7 +13,29 @@ use super::{Refresh, references::Access};
 pub(super) struct Shared {
     state: Mutex<State>,
     /// Ends the wait for the next poll.
-    pub(super) wake: Notify,
+    wake: Notify,
+}
+
+/// Why a mirror is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// It is time.
+    Schedule,
+    /// Somebody has asked for it.
+    Wish,
+    /// A webhook replica has missed something in what is in force.
+    Miss,
+}
+
+impl Cause {
+    /// The name in metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Schedule => "schedule",
+            Self::Wish => "wish",
+            Self::Miss => "miss",
+        }
+    }
 }
 
 /// What is known.
@@ -29,18 +51,32 @@ pub(super) struct State {
     pub(super) refreshed_at: Option<Timestamp>,
     /// When it will be asked again.
     pub(super) next_at: Option<Timestamp>,
+    /// Why it is to be asked before that.
+    pub(super) wanted: Option<Cause>,
 }
 
 impl State {
     /// What is known before the mirror was asked.
     pub(super) fn unasked(artifact: Option<Arc<Artifact>>, floor: FloorEntry) -> Self {
-        Self { artifact, floor, refresh: Refresh::Pending, refreshed_at: None, next_at: None }
+        Self { artifact, floor, refresh: Refresh::Pending, refreshed_at: None, next_at: None, wanted: None }
     }
 }
 
 impl Shared {
     pub(super) fn new(state: State) -> Self {
         Self { state: Mutex::new(state), wake: Notify::new() }
+    }
+
+    /// Has the mirror asked now, or once more where it is being asked.
+    pub(super) fn ask(&self, cause: Cause) {
+        self.state().wanted = Some(cause);
+        self.wake.notify_one();
+    }
+
+    /// Waits until somebody wants the mirror asked.
+    pub(super) async fn wanted(&self) -> Cause {
+        self.wake.notified().await;
+        self.state().wanted.take().unwrap_or(Cause::Schedule)
     }
 
     /// The state, for a moment: nobody waits while holding it.

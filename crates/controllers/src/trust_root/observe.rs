@@ -19,7 +19,7 @@ use trustwright_roots::{
 use trustwright_runtime::objects::Objects;
 
 use super::floors::{Floors, FloorsError};
-use super::live::{Live, Shared, State};
+use super::live::{Cause, Live, Shared, State};
 use super::poll::Poll;
 use super::references::{Access, text};
 use super::shown::Shown;
@@ -138,6 +138,21 @@ impl TrustRoots {
         }
         self.parts.dependents.forget(name);
         self.parts.metrics.forget(name);
+    }
+
+    /// The fingerprint in force of a trust root whose mirror answers: one that fails, or is being asked for the first time,
+    /// has its own schedule.
+    pub(super) fn refreshable(&self, name: &str) -> Option<String> {
+        let shared = self.times(name)?;
+        let answers = shared.state().refresh == Refresh::UpToDate;
+        self.parts.enforcement.fingerprint(name).filter(|_| answers)
+    }
+
+    /// Has the mirror of a trust root asked now, since something was missed in it.
+    pub(super) fn refresh_for_miss(&self, name: &str) {
+        if let Some(shared) = self.times(name) {
+            shared.ask(Cause::Miss);
+        }
     }
 
     fn live(&self) -> MutexGuard<'_, BTreeMap<String, Live>> {
@@ -282,7 +297,7 @@ impl TrustRoots {
         if live.access.as_ref() == Some(&access) {
             if live.wish.as_deref() != wish {
                 live.wish = wish.map(str::to_owned);
-                live.shared.wake.notify_one();
+                live.shared.ask(Cause::Wish);
             }
             return None;
         }

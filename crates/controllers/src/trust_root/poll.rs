@@ -14,7 +14,7 @@ use trustwright_api::v1alpha1::TrustRootReason;
 use trustwright_mirror::{Mirror, Validators};
 use trustwright_roots::{Anchor, Artifact};
 
-use super::live::Shared;
+use super::live::{Cause, Shared};
 use super::refresh::{Failed, News, Start, failed, refresh};
 use super::schedule::{Due, wait};
 use super::{Refresh, RefreshFailure};
@@ -41,11 +41,12 @@ impl Poll {
     pub(super) async fn run(self, changed: impl Fn()) {
         let mut failures = 0_u32;
         let mut validators = None;
+        let mut cause = Cause::Schedule;
         loop {
             let start = Instant::now();
             let outcome = self.once(validators.as_ref()).await;
-            self.metrics
-                .refreshed(outcome.as_ref().err().map(|failed| failed.failure.reason), start.elapsed());
+            let failure = outcome.as_ref().err().map(|failed| failed.failure.reason);
+            self.metrics.refreshed(failure, cause, start.elapsed());
             let mut retry_after = None;
             if let Err(failed) = &outcome {
                 retry_after = failed.retry_after;
@@ -68,10 +69,10 @@ impl Poll {
             if is_news {
                 changed();
             }
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = self.shared.wake.notified() => {}
-            }
+            cause = tokio::select! {
+                () = tokio::time::sleep(wait) => Cause::Schedule,
+                cause = self.shared.wanted() => cause,
+            };
         }
     }
 

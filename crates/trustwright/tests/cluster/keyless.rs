@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The authorities of a policy that accepts `subject` with an entry in the log of `root`.
-fn keyless(root: &str, issuer: &str, subject: &str) -> Value {
+pub(crate) fn keyless(root: &str, issuer: &str, subject: &str) -> Value {
     json!([{
         "name": "private",
         "keyless": {"trustRootRef": root, "identities": [{"issuer": issuer, "subject": subject}]},

@@ -25,6 +25,7 @@ mod default_root;
 mod expiry;
 mod leaders;
 mod many;
+mod misses;
 mod outage;
 mod shown;
 mod text;

@@ -154,7 +154,7 @@ impl Leader {
     async fn refresh_quietly(&self, object: &DynamicObject) {
         let shared = self.roots.times(&object.name_any()).unwrap();
         shared.state().refreshed_at = None;
-        shared.wake.notify_one();
+        shared.ask(Cause::Wish);
         let asked = async {
             while shared.state().refreshed_at.is_none() {
                 tokio::task::yield_now().await;

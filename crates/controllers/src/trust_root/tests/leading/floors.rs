@@ -24,7 +24,7 @@ async fn a_floor_says_what_the_written_status_says_and_not_what_the_poll_knows_s
     world.repository.advance();
     world.publish();
     let shared = leader.roots.times("r").unwrap();
-    shared.wake.notify_one();
+    shared.ask(Cause::Wish);
     leader.news().await;
     assert_eq!(shared.state().floor.accepted.timestamp, 2);
     leader.roots.applied(&object).await.unwrap();

@@ -43,7 +43,7 @@ async fn a_wish_ends_the_wait() {
     let (shared, mut changes, _tasks) = run(refused(&Repository::new()));
     changes.recv().await.unwrap();
     assert!((5..=6).contains(&planned(&shared)));
-    shared.wake.notify_one();
+    shared.ask(Cause::Wish);
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert!((10..=12).contains(&planned(&shared)), "asked again at once, and once");
 }
@@ -84,12 +84,12 @@ async fn a_mirror_that_comes_back_is_asked_at_the_interval_again() {
     let (shared, mut changes, _tasks) = run(place.poll);
     changes.recv().await.unwrap();
     place.server.heal();
-    shared.wake.notify_one();
+    shared.ask(Cause::Wish);
     changes.recv().await.unwrap();
     assert_eq!(shared.state().refresh, Refresh::UpToDate);
     assert!((540..=600).contains(&planned(&shared)));
     place.server.fail_everywhere(Fault::Status(500, Vec::new()));
-    shared.wake.notify_one();
+    shared.ask(Cause::Wish);
     changes.recv().await.unwrap();
     assert!((5..=6).contains(&planned(&shared)), "the failures before are forgotten");
     assert!(shared.state().artifact.is_some());
