@@ -47,9 +47,7 @@ pub(crate) async fn validate(app: &App, request: &Request, deadline: Instant) ->
         }
     };
     let verdict = judge(app, request, &labels, images, &credentials, deadline).await;
-    if is_unauthorized(&verdict) {
-        credentials.forget();
-    }
+    credentials.forget_if_refused(&verdict);
     app.metrics.judged(&verdict);
     app.denials.note(request, &verdict, &app.metrics);
     log(request, &verdict);
@@ -103,17 +101,6 @@ pub(crate) fn credentials(
     let namespace = request.namespace.as_deref().unwrap_or_default();
     let (kind, body) = (&request.kind, &review::object(request)?.data);
     Ok(app.pull_secrets.of(Puller::of(namespace, &kind.group, &kind.version, &kind.kind, body)?, deadline))
-}
-
-/// Whether a registry refused what it was shown: it may have been changed since it was read.
-fn is_unauthorized(verdict: &Verdict) -> bool {
-    let findings: Vec<_> = match verdict {
-        Verdict::Allow => Vec::new(),
-        Verdict::Warn(findings) => findings.iter().collect(),
-        Verdict::Deny { findings, warnings } => findings.iter().chain(warnings).collect(),
-    };
-    let mut causes = findings.into_iter().flat_map(|finding| finding.causes.iter());
-    causes.any(|cause| cause.reason == Reason::RegistryUnauthorized)
 }
 
 /// The images of the request's object; the error is fit for a person.

@@ -36,7 +36,6 @@ pub(crate) async fn mutate(app: &App, request: &Request, deadline: Instant) -> A
         Err(error) => return review::deny(response, &format!("decoding request failed: {error}")),
     };
     let pins = pin_all(app, &images, &credentials, deadline).await;
-    let is_unauthorized = |pin: &Pin| matches!(pin, Err(ResolveError::Registry(error)) if error.reason() == Reason::RegistryUnauthorized);
     if pins.values().any(is_unauthorized) {
         credentials.forget();
     }
@@ -84,6 +83,14 @@ async fn pin_all<'i>(
 
 /// The pinned form of a tag; `None` where there is nothing to pin.
 type Pin = Result<Option<String>, ResolveError>;
+
+/// Whether a registry refused what it was shown: it may have been changed since it was read.
+fn is_unauthorized(pin: &Pin) -> bool {
+    match pin {
+        Err(ResolveError::Registry(error)) => error.reason() == Reason::RegistryUnauthorized,
+        Err(ResolveError::Credential(_)) | Ok(_) => false,
+    }
+}
 
 async fn pin(app: &App, text: &str, credentials: &dyn Credentials, deadline: Instant) -> Pin {
     // What is no reference at all is the validating webhook's to refuse.
