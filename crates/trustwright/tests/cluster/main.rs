@@ -19,6 +19,7 @@ mod objects;
 mod policies;
 mod policy_bodies;
 mod process;
+mod pull_secrets;
 mod remote;
 mod rights;
 mod status_cli;

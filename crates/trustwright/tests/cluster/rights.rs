@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::{
     api::{
-        core::v1::Secret,
+        core::v1::{Pod, Secret},
         events::v1::Event,
         rbac::v1::{ClusterRole, PolicyRule, Role},
     },
@@ -17,7 +17,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 use trustwright_testkit::{
-    ControlPlane, Operator, control_plane,
+    ControlPlane, KeyKind, Operator, Signer, control_plane,
     http::{Fault, HttpServer},
     operator::{NAMESPACE, ca_pem},
     process::eventually,
@@ -26,12 +26,14 @@ use trustwright_testkit::{
 };
 
 use crate::{
-    fixture::{SOON, opt_in, options_with, run},
+    fixture::{SOON, dry_run, message, opt_in, options_with, pod_of, run},
     objects::{Objects, POLICY, ROOT, condition},
     policy_bodies::{self, Texts},
 };
 
 const ACCOUNT: &str = "trustwright";
+/// The role that can be left out.
+const PULL_SECRETS: &str = "trustwright-pull-secrets";
 const CRD: &str = "clusterimagepolicies.policy.sigstore.dev";
 /// The object that shows the default root.
 const DEFAULT: &str = "trustwright-default";
@@ -76,6 +78,7 @@ async fn live_through(control_plane: &ControlPlane) -> Result<()> {
     certificate_is_mended(&client, control_plane).await?;
     crd_gets_the_bundle(&client, operator.webhook_port()).await?;
     denial_is_told(&client, &objects, control_plane).await?;
+    pull_secret_is_looked_for(&client, &objects).await?;
     end(&mut operator).await?;
 
     let port = operator.webhook_port();
@@ -151,6 +154,24 @@ async fn denial_is_told(client: &Client, objects: &Objects, control_plane: &Cont
         Ok(())
     })
     .await
+}
+
+/// No registry is there, and no Secret: that both are asked for is enough.
+async fn pull_secret_is_looked_for(client: &Client, objects: &Objects) -> Result<()> {
+    let spec = json!({
+        "images": [{"glob": "127.0.0.1:1/pulled/**"}],
+        "authorities": [{"key": {"data": Signer::new(KeyKind::EcdsaP256).await?.public_key_pem()}}],
+    });
+    objects.create(POLICY, "pulled", &spec).await.map_err(anyhow::Error::msg)?;
+    objects.wait_for_ready(POLICY, "pulled", "True").await?;
+    objects.wait_for_condition(POLICY, "pulled", "Enforced").await?;
+    let image = format!("127.0.0.1:1/pulled/app@sha256:{}", "0".repeat(64));
+    let containers = json!([{"name": "main", "image": image}]);
+    let pod = pod_of("pulled", &json!({"containers": containers, "imagePullSecrets": [{"name": "none"}]}));
+    let pods = Api::<Pod>::namespaced(client.clone(), "denials");
+    let said = pods.create(&dry_run(), &pod).await.map_err(message).unwrap_err();
+    ensure!(said.contains("failed policy: pulled"), "{said}");
+    Ok(())
 }
 
 async fn certificate_is_mended(client: &Client, control_plane: &ControlPlane) -> Result<()> {
@@ -241,7 +262,8 @@ async fn every_right_of_the_manifests_is_used_and_none_is_missing() -> Result<()
     let client = control_plane.client().await?;
     let cluster = Api::<ClusterRole>::all(client.clone()).get(ACCOUNT).await?.rules.unwrap_or_default();
     let own = Api::<Role>::namespaced(client.clone(), NAMESPACE).get(ACCOUNT).await?;
-    let granted = granted(&[cluster, own.rules.unwrap_or_default()].concat());
+    let pulling = Api::<ClusterRole>::all(client.clone()).get(PULL_SECRETS).await?.rules.unwrap_or_default();
+    let granted = granted(&[cluster, pulling, own.rules.unwrap_or_default()].concat());
     let was_used = |(verb, group, resource, name): &Act| {
         all.iter().any(|act| {
             (&act.0, &act.1, &act.2) == (verb, group, resource) && (name.is_empty() || act.3 == *name)
