@@ -9,7 +9,6 @@ import (
 	"unsafe"
 
 	"cuelang.org/go/cue"
-	"cuelang.org/go/cue/cuecontext"
 )
 
 // What a call comes to; crates/languages/src/cue/instance.rs has the same numbers.
@@ -21,15 +20,19 @@ const (
 	broken
 )
 
-// garbagePercent lets the heap grow before it is swept: a call is short, and an instance that has grown too large is
-// thrown away by the caller anyway.
-const garbagePercent = 400
+// When the heap is swept. A call is short and leaves next to nothing, so that the heap may grow to a multiple of what
+// lives, which is some megabytes; where much lives, the limit keeps it within what the caller gives an instance.
+const (
+	garbagePercent = 400
+	memoryLimit    = 192 << 20
+)
 
 // Both are kept here so that they stay where the caller was told they are.
 var input, answer []byte
 
 func init() {
 	debug.SetGCPercent(garbagePercent)
+	debug.SetMemoryLimit(memoryLimit)
 }
 
 // buffer makes room for size bytes and returns its address.
@@ -45,27 +48,26 @@ func buffer(size uint32) uint32 {
 //go:wasmexport check
 func check(length uint32) (status uint32) {
 	defer recovered(&status)
-	policy := cuecontext.New().CompileString(string(input[:length]))
-	return conclude(invalidPolicy, policy.Err())
+	return conclude(invalidPolicy, compile(string(input[:length])).value.Err())
 }
 
 // evaluate holds the document, the last bytes of the buffer, against the policy in its first length bytes.
 //
-// The steps are those of the Policy Controller: nothing need be concrete, only conflicts count.
+// A compiled policy that is kept may accept it. Whatever else comes of that is forgotten, and said by an evaluation in
+// a context of its own: it has the Policy Controller's steps, and so its texts.
 //
 //go:wasmexport evaluate
 func evaluate(length uint32) (status uint32) {
 	defer recovered(&status)
-	context := cuecontext.New()
-	policy := context.CompileString(string(input[:length]))
-	if err := policy.Err(); err != nil {
+	document := input[length:]
+	kept, err := keep(input[:length])
+	if err != nil {
 		return conclude(invalidPolicy, err)
 	}
-	document := context.CompileBytes(input[length:])
-	if err := document.Err(); err != nil {
-		return conclude(invalidDocument, err)
+	if kept.accepts(document) {
+		return conclude(accepted, nil)
 	}
-	return conclude(refused, policy.Unify(document).Validate())
+	return evaluateAfresh(string(input[:length]), document)
 }
 
 // text returns the address of the last answer's text.

@@ -139,6 +139,55 @@ fn a_wrong_text_is_seen_without_a_document() {
 }
 
 #[test]
+fn a_policy_that_is_kept_says_of_each_document_what_it_would_say_of_the_first() {
+    // One evaluator, so that the same one sees all of them, and again after it has forgotten the policy.
+    let evaluators = evaluators(|settings| settings.cue_instances = 1);
+    let policies = [
+        ("a: x: 1\nb?: int", "a.x: conflicting values 2 and 1"),
+        ("close({a: {x: 1}, b?: int, t?: string})", "a.x: conflicting values 1 and 2"),
+        ("let one = a.x\na: {x: int, ...}\na: x: 1\nc: one", "a.x: conflicting values 2 and 1"),
+    ];
+    for (policy, text) in policies {
+        let program = evaluators.compile(Language::Cue, policy).unwrap();
+        let judge = |document: &str| program.evaluate(document.as_bytes(), LIMIT);
+        for _ in 0..60 {
+            assert_eq!(
+                judge(r#"{"a": {"x": 1}, "t": "\u00e9\ud83d\ude00\/\""}"#),
+                Answer::Compliant,
+                "{policy}"
+            );
+            let refusal = format!("failed to evaluate the policy with error: {text}");
+            assert_eq!(judge(r#"{"a": {"x": 2}}"#), refused(&refusal), "{policy}");
+            assert_eq!(judge(r#"{"a": {"x": 1}, "b": -2}"#), Answer::Compliant, "{policy}");
+        }
+    }
+}
+
+#[test]
+fn a_policy_that_is_closed_at_its_top_stays_closed() {
+    let closed = |document: &str| {
+        let program = compile(Language::Cue, "close({a: 1})").unwrap();
+        program.evaluate(document.as_bytes(), LIMIT)
+    };
+    assert_eq!(closed(r#"{"a": 1}"#), Answer::Compliant);
+    assert_eq!(
+        closed(r#"{"a": 1, "b": 1}"#),
+        refused("failed to evaluate the policy with error: b: field not allowed"),
+    );
+}
+
+#[test]
+fn a_document_that_contradicts_itself_is_no_document() {
+    let program = compile(Language::Cue, "a: int").unwrap();
+    let judge = |document: &str| program.evaluate(document.as_bytes(), LIMIT);
+    assert_eq!(judge(r#"{"a": 1, "a": 1}"#), Answer::Compliant);
+    assert_eq!(
+        judge(r#"{"a": 1, "a": 2}"#),
+        refused("failed to compile the attestation data with error: a: conflicting values 2 and 1"),
+    );
+}
+
+#[test]
 fn only_the_standard_library_can_be_imported() {
     assert!(compile(Language::Cue, "import \"strings\"\na: strings.MinRunes(1)").is_ok());
     let CompileError::Invalid(text) = invalid("import \"example.invalid/x\"\na: x.y") else { panic!() };
