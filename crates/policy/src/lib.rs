@@ -37,7 +37,7 @@ pub use references::{Inputs, NoReferences, Reference, References};
 pub use resolve::{BODY_KEY, BODY_PREFIX, body_name};
 pub use rule::{Includes, Rule};
 pub use scope::{Scope, Workload};
-pub use snapshot::{NoMatch, Settings, Snapshot, select};
+pub use snapshot::{NoMatch, Policies, Settings, Snapshot, select};
 pub use state::{Version, state};
 pub use trust::{Freshness, Roots, RootsKey, Trust, TrustRef, trust_problems};
 /// What [`RootsKey`] is made of.

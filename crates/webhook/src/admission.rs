@@ -87,8 +87,7 @@ async fn judge(
 /// The request's object as a whole, where a policy in force may look at it. What cannot be written as JSON was not read
 /// from any.
 fn object(snapshot: &Snapshot, request: &Request) -> Option<Value> {
-    let is_asked_for = snapshot.policies.values().any(|policy| policy.includes.workload());
-    let object = request.object.as_ref().filter(|_| is_asked_for)?;
+    let object = request.object.as_ref().filter(|_| snapshot.policies.include_workload())?;
     serde_json::to_value(object).ok()
 }
 

@@ -140,7 +140,7 @@ mod tests {
     }
 
     fn names(index: &Index) -> Vec<String> {
-        index.snapshot().policies.into_keys().collect()
+        index.snapshot().policies.keys().cloned().collect()
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(crate) async fn run(table: &mut Table) -> Result<()> {
         "authorities": [{"name": "a", "key": {"data": signer.public_key_pem()}}],
     }))?;
     let policy = compile("p", &spec, &NoReferences, &NoLanguages);
-    let policies = BTreeMap::from([("p".to_owned(), Arc::new(policy))]);
+    let policies = [("p".to_owned(), Arc::new(policy))].into();
     let snapshot = Snapshot { policies, ..Snapshot::default() };
     let engine =
         Engine::new(Client::new(&ClientConfig { proxies: Proxies::None, ..ClientConfig::default() })?);

@@ -18,7 +18,7 @@ use axum::{
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
-use trustwright_policy::{NoLanguages, NoReferences, compile};
+use trustwright_policy::{NoLanguages, NoReferences, Policies, compile};
 use trustwright_registry::{Client, ClientConfig, Proxies, Retries};
 use trustwright_runtime::metrics::BuildInfo;
 
@@ -42,7 +42,7 @@ struct Server {
 
 impl Server {
     fn new<const N: usize>(policies: [(&str, Value); N]) -> Self {
-        let policies: BTreeMap<_, _> = policies
+        let policies: Policies = policies
             .into_iter()
             .map(|(name, spec)| {
                 let spec = serde_json::from_value(spec).unwrap();
