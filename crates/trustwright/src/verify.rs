@@ -23,7 +23,7 @@ mod world;
 use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use trustwright_core::ImageRef;
 use trustwright_engine::{Anonymous, Engine, ImageField, Review};
 use trustwright_policy::Workload;
@@ -130,7 +130,8 @@ async fn show(verify: &Verify) -> anyhow::Result<Outcome> {
     let now = clock::now();
     if !verify.files.is_empty() {
         // In a cluster, the leader does this.
-        world.download(&workload, &image.name(), now).await?;
+        let downloaded = timeout_at(deadline, world.download(&workload, &image.name(), now)).await;
+        downloaded.context("the mirror of a trust root did not answer within --timeout")??;
     }
     let snapshot = world.snapshot(now);
     let images = [ImageField { path: FIELD.to_owned(), image: pinned }];

@@ -244,8 +244,10 @@ fn descriptor(digest: &Digest, manifest: &Manifest) -> Value {
 }
 
 fn is_evidence_tag(tag: &str) -> bool {
-    let end = tag.strip_prefix("sha256-").and_then(|rest| rest.split_once('.'));
-    matches!(end, Some((_, "sig" | "att")))
+    // The tag by itself lists what refers to an image, where there is no API for that.
+    let Some(rest) = tag.strip_prefix("sha256-") else { return false };
+    let (hex, end) = rest.split_once('.').unwrap_or((rest, ""));
+    hex.len() == 64 && matches!(end, "" | "sig" | "att")
 }
 
 fn bounded(path: &Path, limit: u64) -> anyhow::Result<Vec<u8>> {

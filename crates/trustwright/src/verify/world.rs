@@ -44,7 +44,7 @@ impl World {
         }
         index.end_list();
         let policies = index.snapshot();
-        for (name, policy) in &policies.policies {
+        for (name, policy) in policies.policies.iter() {
             for problem in policy.not_ready() {
                 match objects.policies.get(name) {
                     Some(given) => remark(&format!("{given}: {problem}")),
@@ -68,7 +68,7 @@ impl World {
                 "--policy: there is no ClusterImagePolicy {name:?}, only {known:?}"
             );
         }
-        self.policies.policies.retain(|name, _| names.contains(name));
+        self.policies.policies.retain(|name| names.iter().any(|kept| kept == name));
         self.policies.versions.retain(|name, _| names.contains(name));
         Ok(())
     }
