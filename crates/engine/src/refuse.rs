@@ -237,10 +237,7 @@ fn hint(evidence: &EvidenceState, image: &ImageRef, is_over: bool) -> String {
         }
     };
     let is_silent = refusals.fault.is_some() || !is_over;
-    let fault = is_silent.then(|| {
-        let digest = image.digest().map_or_else(|| image.name(), |digest| digest.to_string());
-        format!("the registry {} has to answer before {digest} can be judged", repository.registry())
-    });
+    let fault = is_silent.then(|| silence(evidence, image, repository));
     let mut explanations: Vec<String> = Vec::new();
     for text in refusals.list.iter().filter_map(|refusal| explain::hint(refusal, &evidence.question)) {
         if explanations.len() < MAX_HINTS && !explanations.contains(&text) {
@@ -252,6 +249,26 @@ fn hint(evidence: &EvidenceState, image: &ImageRef, is_over: bool) -> String {
         .then(|| format!("{} listed as of other types not looked at", refusals.unwanted));
     let parts = fault.into_iter().chain(found).chain(explanations).chain(skipped).chain(unwanted);
     parts.collect::<Vec<_>>().join("; ")
+}
+
+/// What has to be put right before the evidence can be read.
+fn silence(evidence: &EvidenceState, image: &ImageRef, repository: &Repository) -> String {
+    let registry = repository.registry();
+    let secrets = &evidence.question.signed.place.pull_secrets;
+    let secrets = if secrets.is_empty() {
+        "the workload's pull secrets".to_owned()
+    } else {
+        format!("the policy's signaturePullSecrets {}", secrets.join(", "))
+    };
+    let reason = evidence.refusals.fault.as_ref().map(|(reason, _)| *reason);
+    if reason == Some(Reason::RegistryUnauthorized) {
+        return format!("the registry {registry} wants a login, or another one than that of {secrets}");
+    }
+    if reason == Some(Reason::PullSecretUnusable) {
+        return format!("the registry {registry} is not asked before {secrets} can be used");
+    }
+    let digest = image.digest().map_or_else(|| image.name(), |digest| digest.to_string());
+    format!("the registry {registry} has to answer before {digest} can be judged")
 }
 
 fn place(source: &Source, image: &ImageRef) -> String {

@@ -78,6 +78,8 @@ async fn a_refusal_for_one_tenant_is_none_for_another_who_has_the_password() -> 
     let (stranger, owner) = (Same::basic("wrong"), Same::basic(password));
     let cause = only_cause(&judge(&subject, &policy, &image, &stranger).await);
     assert_eq!(cause.reason, Reason::RegistryUnauthorized);
+    let hint = "wants a login, or another one than that of the workload's pull secrets";
+    assert_contains(&cause.hint.unwrap(), format!("the registry {} {hint}", registry.host()));
     assert_allowed(&judge(&subject, &policy, &image, &owner).await, "the owner");
     let repository = image.split_once('@').unwrap().0.to_owned();
     assert_eq!(owner.asked(), [(repository, None)], "once for both places of one repository");
@@ -91,7 +93,7 @@ async fn a_refusal_for_one_tenant_is_none_for_another_who_has_the_password() -> 
 async fn credentials_that_cannot_be_read_deny_with_their_text_where_they_are_needed() -> Result<()> {
     let Closed { image, policy, subject, registry } = closed().await?;
     let error = CredentialError {
-        reason: Reason::RegistryUnauthorized,
+        reason: Reason::PullSecretUnusable,
         text: "secret \"s\" is no docker config".into(),
     };
     let broken = Same::new(Err(error.clone()));
@@ -99,6 +101,7 @@ async fn credentials_that_cannot_be_read_deny_with_their_text_where_they_are_nee
     assert_eq!(cause.reason, error.reason);
     assert_contains(&cause.text, "signature key validation failed for authority a for ");
     assert_contains(&cause.text, &error.text);
+    assert_contains(&cause.hint.unwrap(), "is not asked before the workload's pull secrets can be used");
     broken.asked();
     let pass = only(&json!({"name": "s", "static": {"action": "pass"}}));
     assert_allowed(&judge(&subject, &pass, &image, &broken).await, "needs no registry");
@@ -134,6 +137,9 @@ async fn the_secrets_that_a_policy_names_are_asked_for_by_name() -> Result<()> {
     signed.place.pull_secrets.clone_from(&names);
     changed.authorities[0].check = Check::Signed(Arc::new(signed));
     policy.policies.insert("p".into(), Arc::new(changed));
+    let stranger = Same::basic("wrong");
+    let cause = only_cause(&judge(&subject, &policy, &image, &stranger).await);
+    assert_contains(&cause.hint.unwrap(), "than that of the policy's signaturePullSecrets one, two");
     let owner = Same::basic(registry.credentials().unwrap().1);
     assert_allowed(&judge(&subject, &policy, &image, &owner).await, "the owner");
     assert_eq!(owner.asked()[0].1, Some(names));

@@ -68,9 +68,10 @@ impl Signed {
         assert!(cause.text.starts_with(&prefix), "{path} {fault:?}: {}", cause.text);
         assert_contains(&cause.text, format!("http://{}/v2/app/{path}", self.fake.host()));
         assert_contains(&cause.text, text);
+        let wanted = if reason == Reason::RegistryUnauthorized { "wants a login" } else { "has to answer" };
         assert_contains(
             cause.hint.as_deref().unwrap(),
-            format!("the registry {} has to answer", self.fake.host()),
+            format!("the registry {} {wanted}", self.fake.host()),
         );
         assert!(!format!("{verdict:?}").contains("internal-secret-text"), "{verdict:?}");
         self.fake.fail("nothing", fault);
