@@ -84,14 +84,19 @@ pub fn router(app: App, limits: Limits) -> Router {
 const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// A request's body, within the limits of size and time; the rejection is the answer.
-struct Whole(Bytes);
+struct Whole {
+    bytes: Bytes,
+    /// When it began to arrive: the API server counts from there.
+    since: Instant,
+}
 
 impl<S: Send + Sync> FromRequest<S> for Whole {
     type Rejection = Response;
 
     async fn from_request(request: axum::extract::Request, state: &S) -> Result<Self, Response> {
+        let since = Instant::now();
         match tokio::time::timeout(BODY_TIME, Bytes::from_request(request, state)).await {
-            Ok(Ok(bytes)) => Ok(Self(bytes)),
+            Ok(Ok(bytes)) => Ok(Self { bytes, since }),
             Ok(Err(rejection)) => Err(refuse_body(&rejection)),
             Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "could not read body: it did not arrive in time")
                 .into_response()),
@@ -121,7 +126,7 @@ async fn resource_conversion(State(app): State<App>, body: Body) -> Response {
     let in_flight = app.metrics.started();
     let (decision, response) = match body {
         Err(response) => ("error", response),
-        Ok(Whole(body)) => match guard(async { conversion::convert(&body) }).await {
+        Ok(Whole { bytes, .. }) => match guard(async { conversion::convert(&bytes) }).await {
             Ok(Ok(answer)) => ("allow", json(serde_json::to_vec(&answer))),
             Ok(Err(error)) => ("error", refuse(&error)),
             Err(panic) => {
@@ -174,13 +179,13 @@ impl Endpoint {
 
     /// Decodes the review, has it decided, and answers; a panic is a denial.
     async fn answer(self, app: &App, query: Option<&str>, body: Body) -> Response {
-        let deadline = Instant::now() + deadline::budget(query);
         let in_flight = app.metrics.started();
         let (decision, response) = match body {
             Err(response) => ("error", response),
-            Ok(Whole(body)) => match decode(app, &body).await {
+            Ok(Whole { bytes, since }) => match decode(app, &bytes).await {
                 Err(error) => ("error", refuse(&error)),
                 Ok(request) => {
+                    let deadline = since + deadline::budget(query);
                     let answer = guard(self.decide(app, &request, deadline)).await.unwrap_or_else(|_| {
                         app.metrics.panicked();
                         self.deny_for_a_bug(&request)

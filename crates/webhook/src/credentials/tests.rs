@@ -26,6 +26,12 @@ enum Answer {
     Silence,
 }
 
+/// An API server that never answers.
+pub(crate) fn silent_api_server() -> Client {
+    let answer = |_: Request<Body>| std::future::pending::<Result<Response<Body>, std::io::Error>>();
+    Client::new(service_fn(answer), "default")
+}
+
 /// An API server that is not there.
 pub(crate) fn no_api_server() -> Client {
     Client::new(

@@ -1,8 +1,11 @@
 //! `/mutations`: tags pinned, or left with a warning.
 
-use std::net::TcpListener;
+use std::{net::TcpListener, time::Duration};
+
+use futures::StreamExt as _;
 
 use super::*;
+use crate::credentials::tests::silent_api_server;
 
 #[tokio::test]
 async fn a_tag_whose_registry_is_away_stays_with_a_warning_and_a_digest_is_left_alone() {
@@ -45,5 +48,30 @@ async fn the_time_to_decide_in_is_the_one_that_the_request_names() {
     let response = server.review("/mutations?timeout=1s", &review).await;
     assert_eq!(response["allowed"], true);
     assert!(!response["warnings"][0].as_str().unwrap().is_empty());
-    assert!(since.elapsed() < std::time::Duration::from_secs(8), "{:?}", since.elapsed());
+    assert!(since.elapsed() < Duration::from_secs(8), "{:?}", since.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_in_which_a_request_arrives_is_part_of_it() {
+    let review = pod("127.0.0.1:1/a/b:1").to_string();
+    let slowly = |pause: Duration| {
+        let (start, end) = review.split_at(review.len() / 2);
+        let pieces = [(Duration::ZERO, start.to_owned()), (pause, end.to_owned())];
+        Body::from_stream(futures::stream::iter(pieces).then(async |(pause, piece)| {
+            tokio::time::sleep(pause).await;
+            Ok::<_, std::convert::Infallible>(piece)
+        }))
+    };
+    for pause in [0, 8].map(Duration::from_secs) {
+        let server = Server::new([]);
+        let pull_secrets = PullSecrets::new(silent_api_server());
+        let router = router(App { pull_secrets, ..server.app.clone() }, Limits::default());
+        let server = Server { router, ..server };
+        let since = tokio::time::Instant::now();
+        let (status, answer) = server.post("/mutations?timeout=10s", slowly(pause)).await;
+        assert_eq!(status, 200, "{answer}");
+        assert!(answer.contains("stays a tag"), "{answer}");
+        let took = since.elapsed();
+        assert!((Duration::from_secs(8)..Duration::from_secs(10)).contains(&took), "{took:?} with {pause:?}");
+    }
 }
