@@ -165,6 +165,9 @@ pub async fn tell(client: Client, mut incoming: mpsc::Receiver<Denial>, metrics:
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some("no answer in time".to_owned()),
         };
+        if error.is_none() && failing {
+            tracing::info!("Denials are told as events again");
+        }
         if let Some(error) = &error {
             metrics.denial_not_told();
             if !failing {

@@ -27,13 +27,13 @@ pub(crate) async fn mutate(app: &App, request: &Request, deadline: Instant) -> A
     if skip::needs_no_verdict(request) {
         return response;
     }
-    let images = match images(request) {
-        Ok(images) => images,
-        Err(error) => return review::deny(response, &format!("decoding request failed: {error}")),
-    };
-    let credentials = match credentials(app, request, deadline) {
-        Ok(credentials) => credentials,
-        Err(error) => return review::deny(response, &format!("decoding request failed: {error}")),
+    let read = images(request).and_then(|images| Ok((images, credentials(app, request, deadline)?)));
+    let (images, credentials) = match read {
+        Ok(read) => read,
+        Err(error) => {
+            app.metrics.refused(Reason::MalformedRequest);
+            return review::deny(response, &format!("decoding request failed: {error}"));
+        }
     };
     let pins = pin_all(app, &images, &credentials, deadline).await;
     if pins.values().any(is_unauthorized) {

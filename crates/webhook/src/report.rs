@@ -89,6 +89,9 @@ pub async fn report(
                 let error: &dyn Error = error;
                 tracing::warn!(lease = name, error, "Cannot report what is in force, will be retried");
             }
+            if told.is_ok() && failing {
+                tracing::info!(lease = name, "What is in force is reported again");
+            }
             failing = told.is_err();
             let silence = told.as_ref().err().filter(|error| error.is_silence());
             if silence.is_none() {

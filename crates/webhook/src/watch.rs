@@ -220,6 +220,12 @@ impl<I: List> Watched<I> {
 
     /// Returns whether something else may be in force now.
     fn hear(&mut self, event: watcher::Result<watcher::Event<DynamicObject>>) -> bool {
+        // A list that begins is none yet.
+        if matches!(event, Ok(ref event) if !matches!(event, watcher::Event::Init))
+            && self.failure.take().is_some()
+        {
+            tracing::info!(kind = self.kind, "Watching again");
+        }
         match event {
             Ok(watcher::Event::Init) => {
                 self.index.begin_list();
@@ -232,7 +238,6 @@ impl<I: List> Watched<I> {
             Ok(watcher::Event::InitDone) => {
                 self.index.end_list();
                 self.listed = true;
-                self.failure = None;
                 true
             }
             Ok(watcher::Event::Apply(object)) => self.index.apply(&object),
@@ -243,7 +248,7 @@ impl<I: List> Watched<I> {
             Err(error) => {
                 if self.failure.is_none() {
                     let error = &error as &dyn std::error::Error;
-                    tracing::warn!(error, "Cannot watch {}", self.kind);
+                    tracing::warn!(kind = self.kind, error, "Cannot watch, will be retried");
                 }
                 self.failure = Some(format!("cannot watch {}: {error}", self.kind.to_lowercase()));
                 false

@@ -91,7 +91,7 @@ pub(crate) fn images(group: &str, version: &str, kind: &str, object: &Value) -> 
             let image = match holder.get(key) {
                 None | Some(Value::Null) => "",
                 Some(Value::String(image)) => image,
-                Some(_) => return Err(format!("{at}.image: expected a string")),
+                Some(_) => return Err(format!("{at}.{}: expected a string", inner.replace('/', "."))),
             };
             images.push(Image {
                 field: ImageField { path: format!("{at}.image"), image: image.to_owned() },
@@ -173,7 +173,7 @@ mod tests {
                 "",
                 "Pod",
                 json!({"spec": {"volumes": [{"image": {"reference": []}}]}}),
-                "spec.volumes[0].image: expected",
+                "spec.volumes[0].image.reference: expected a string",
             ),
         ] {
             assert!(images(group, "v1", kind, &object).unwrap_err().starts_with(error), "{error}");

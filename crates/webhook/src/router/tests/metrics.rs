@@ -16,6 +16,7 @@ async fn decisions_findings_and_durations_are_counted_by_endpoint() {
     server.review("/validations", &create("", "Service", &json!({}))).await;
     server.post("/validations", "{").await;
     server.review("/mutations", &image("a")).await;
+    server.review("/mutations", &create("", "Service", &json!({}))).await;
     server.post("/resource-conversion", "{").await;
     server.post("/resource-conversion", vec![b' '; Limits::default().body + 1]).await;
     for (name, value) in [
@@ -27,7 +28,7 @@ async fn decisions_findings_and_durations_are_counted_by_endpoint() {
         (r#"trustwright_admission_total{endpoint="resource-conversion",decision="error"}"#, 2),
         (r#"trustwright_admission_findings_total{decision="deny",reason="static_fail"}"#, 1),
         (r#"trustwright_admission_findings_total{decision="warn",reason="static_fail"}"#, 1),
-        (r#"trustwright_admission_findings_total{decision="deny",reason="malformed_request"}"#, 2),
+        (r#"trustwright_admission_findings_total{decision="deny",reason="malformed_request"}"#, 3),
         (r#"trustwright_admission_findings_total{decision="deny",reason="no_signatures"}"#, 0),
         (r#"trustwright_admission_duration_seconds_count{endpoint="validations"}"#, 5),
         (r#"trustwright_admission_duration_seconds_bucket{le="+Inf",endpoint="validations"}"#, 5),
