@@ -17,7 +17,7 @@ use trustwright_runtime::objects::Objects;
 use crate::{
     enforcement::{Enforcement, Reach},
     policy_bodies::{self, Bodies},
-    status::{Aspect, Decision, Transition, conditions, difference},
+    status::{Aspect, Decision, Transition, conditions, difference, known},
 };
 
 /// For how long a policy may be on its way to the replicas before its status says so. Most arrive sooner, and are
@@ -104,8 +104,7 @@ fn patience(on_their_way: usize) -> Duration {
 
 /// Whether the status says of the present generation that it is in force.
 fn is_told(object: &DynamicObject) -> bool {
-    let status = object.data.get("status").cloned().unwrap_or_default();
-    let status: ClusterImagePolicyStatus = serde_json::from_value(status).unwrap_or_default();
+    let (_, status): (_, ClusterImagePolicyStatus) = known(object);
     condition(&status.conditions, ConditionType::Enforced.as_str()).is_some_and(|enforced| {
         enforced.status == ConditionStatus::True && enforced.observed_generation == object.metadata.generation
     })
@@ -118,8 +117,7 @@ fn decide(
     usable: &dyn Fn(&str) -> bool,
     now: Timestamp,
 ) -> Decision {
-    let previous = object.data.get("status").cloned().unwrap_or_default();
-    let known: ClusterImagePolicyStatus = serde_json::from_value(previous.clone()).unwrap_or_default();
+    let (previous, known): (_, ClusterImagePolicyStatus) = known(object);
     let generation = object.metadata.generation;
     let aspects = aspects(observed);
     let is_ready = |type_| aspects.iter().any(|aspect: &Aspect| aspect.type_ == type_ && aspect.met);
@@ -136,7 +134,7 @@ fn decide(
         ..ClusterImagePolicyStatus::default()
     };
     Decision {
-        status: difference(&previous, &status, &["observedGeneration", "authorities"]),
+        status: difference(previous, &status, &["observedGeneration", "authorities"]),
         events: transitions(&known, &status),
         again: None,
     }

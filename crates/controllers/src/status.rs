@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use serde::Serialize;
+use kube::core::DynamicObject;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use trustwright_api::v1alpha1::{Condition, ConditionStatus, ConditionType, set_condition};
 
@@ -70,6 +71,12 @@ pub(crate) fn conditions(
             updated.into_iter().find(|condition| condition.type_ == type_)
         })
         .collect()
+}
+
+/// The status of an object as it stands, and what of it can be read: nothing, where that fails.
+pub(crate) fn known<T: DeserializeOwned + Default>(object: &DynamicObject) -> (&Value, T) {
+    let status = object.data.get("status").unwrap_or(&Value::Null);
+    (status, T::deserialize(status).unwrap_or_default())
 }
 
 /// The part of `status` to apply, or `None` where the object has it already.

@@ -42,7 +42,7 @@ pub(crate) use observe::{Parts, TrustRoots};
 pub(crate) use shown::Shown;
 
 use crate::dependents::{Judgement, Listed};
-use crate::status::{Aspect, Decision, conditions, difference};
+use crate::status::{Aspect, Decision, conditions, difference, known};
 
 /// The fields of the status that are ours, besides conditions.
 const OWNED: [&str; 11] = [
@@ -126,8 +126,7 @@ pub(crate) fn decide(
     warning: ExpiryWarning,
     now: Timestamp,
 ) -> Decision {
-    let previous = object.data.get("status").cloned().unwrap_or_default();
-    let known: TrustRootStatus = serde_json::from_value(previous.clone()).unwrap_or_default();
+    let (previous, known): (_, TrustRootStatus) = known(object);
     let generation = object.metadata.generation;
     let root = observed.root.as_ref().ok();
     let source = match &observed.root {
@@ -164,7 +163,7 @@ pub(crate) fn decide(
     };
     let again = changes(root, warning).filter(|change| *change > now).min();
     Decision {
-        status: difference(&previous, &status, &OWNED),
+        status: difference(previous, &status, &OWNED),
         events: transitions::between(&known, &status),
         again,
     }

@@ -28,7 +28,7 @@ use crate::{
     Metrics, Settings,
     dependents::View,
     enforcement::{Enforcement, MOST_USERS},
-    status::Decision,
+    status::{Decision, known},
 };
 
 /// The annotation whose change asks for a refresh.
@@ -346,7 +346,7 @@ impl TrustRoots {
 
 /// The fingerprint of which the status says that every replica has it.
 fn told(object: &DynamicObject) -> Option<String> {
-    let status: TrustRootStatus = serde_json::from_value(object.data.get("status")?.clone()).ok()?;
+    let (_, status): (_, TrustRootStatus) = known(object);
     let ready = condition(&status.conditions, ConditionType::SignatureChecksReady.as_str())?;
     (ready.status == ConditionStatus::True).then_some(status.fingerprint).flatten()
 }
