@@ -29,6 +29,8 @@ struct Shared {
     held: Notify,
     /// The values of `Authorization` that went by, in their order.
     credentials: Mutex<Vec<String>>,
+    /// Method and target of the requests that went by, in their order.
+    requests: Mutex<Vec<String>>,
 }
 
 impl Front {
@@ -110,6 +112,11 @@ impl Front {
     pub fn credentials(&self) -> Vec<String> {
         std::mem::take(&mut self.shared.credentials.lock().unwrap_or_else(PoisonError::into_inner))
     }
+
+    /// Returns method and target, such as `GET /v2/`, of the requests since this was last asked, in their order.
+    pub fn requests(&self) -> Vec<String> {
+        std::mem::take(&mut self.shared.requests.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Drop for Front {
@@ -152,6 +159,10 @@ async fn relay(
 impl Shared {
     fn note(&self, request: &[u8]) {
         let text = String::from_utf8_lossy(request);
+        let lines = text.lines().filter_map(|line| line.strip_suffix(" HTTP/1.1"));
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.extend(lines.map(str::to_owned));
+        drop(requests);
         let headers = text.lines().filter_map(|line| line.split_once(": "));
         let values = headers.filter(|(name, _)| name.eq_ignore_ascii_case("authorization"));
         let mut credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);

@@ -112,6 +112,8 @@ impl HttpServer {
             // Dropped with the task, and all connections with it.
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
+                // Heads and bodies are written apart: neither is to wait for the other to be acknowledged.
+                let _ = stream.set_nodelay(true);
                 while connections.try_join_next().is_some() {}
                 let shared = served.clone();
                 connections.spawn(async move { exchange::converse(stream, &shared).await });

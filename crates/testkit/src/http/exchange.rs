@@ -50,7 +50,9 @@ async fn read(stream: &mut TcpStream) -> Option<Request> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
-        if head.len() > MAX_HEAD {
+        // A client that tries TLS first is not to wait for an answer.
+        let is_method = head.first().is_some_and(u8::is_ascii_uppercase);
+        if head.len() > MAX_HEAD || !is_method {
             return None;
         }
     }
