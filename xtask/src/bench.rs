@@ -1,10 +1,12 @@
 //! `cargo xtask bench`: what a person who sizes a cluster wants to know, and whether the limits that we promise hold.
 
 mod audit;
+mod cold;
 mod fleet;
 mod hits;
 mod languages;
 mod load;
+mod memory;
 mod micro;
 mod policies;
 mod process;
@@ -49,6 +51,10 @@ pub(crate) enum Section {
     Languages,
     /// Requests to the webhooks
     Admission,
+    /// Images that are new, beside the Policy Controller
+    Cold,
+    /// Many images that are remembered
+    Memory,
     /// Many `TrustRoots`
     Roots,
     /// Many `ClusterImagePolicies`
@@ -84,6 +90,12 @@ pub(crate) async fn run(sections: &[Section]) -> Result<()> {
     if is_wanted(Section::Admission) {
         admission(&start().await?, options.clone()).await?;
     }
+    if is_wanted(Section::Cold) {
+        cold::run(&start().await?, options.clone(), &mut table).await?;
+    }
+    if is_wanted(Section::Memory) {
+        memory::run(&start().await?, options.clone(), &mut table).await?;
+    }
     if is_wanted(Section::Roots) {
         roots::run(&start().await?, &audit, &options, &mut table).await?;
     }
@@ -112,6 +124,12 @@ async fn admission(control_plane: &ControlPlane, options: OperatorOptions) -> Re
     }
     row("resident memory, after that", Memory::read(operator.pid())?);
     Ok(())
+}
+
+/// The median of some durations; the later of the two in the middle.
+fn median(mut durations: Vec<Duration>) -> Result<Duration> {
+    durations.sort_unstable();
+    durations.get(durations.len() / 2).copied().context("nothing was measured")
 }
 
 /// Admits [`IMAGE`] without asking a registry.

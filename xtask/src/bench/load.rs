@@ -49,13 +49,12 @@ impl Target {
             .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let body = review(image);
-        let head = format!(
-            "POST /validations?timeout=10s HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\n\r\n",
-            body.len()
-        );
-        Ok(Self { port, tls: Arc::new(config).into(), request: (head + &body).into_bytes().into() })
+        Ok(Self { port, tls: Arc::new(config).into(), request: request(image) })
+    }
+
+    /// The same, asked about a pod that runs another image.
+    pub(crate) fn about(&self, image: &str) -> Self {
+        Self { request: request(image), ..self.clone() }
     }
 
     pub(crate) async fn connect(&self) -> Result<Connection> {
@@ -95,9 +94,16 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// Asks what `target` is asked from now on.
+    pub(crate) fn turn_to(&mut self, target: &Target) {
+        self.request = target.request.clone();
+    }
+
     /// Asks once. Fails unless the answer admits.
     pub(crate) async fn ask(&mut self) -> Result<()> {
         self.stream.write_all(&self.request).await?;
+        // What could not be sent at once waits within the TLS connection.
+        self.stream.flush().await?;
         self.buffer.clear();
         loop {
             ensure!(self.stream.read_buf(&mut self.buffer).await? > 0, "the connection was closed");
@@ -182,6 +188,17 @@ impl fmt::Display for Figures {
         let (median, percentile) = (milliseconds(self.median), milliseconds(self.percentile_99));
         write!(f, "{:.0}/s, p50 {median:.2} ms, p99 {percentile:.2} ms", self.per_second)
     }
+}
+
+/// A request for a new pod that runs `image`.
+fn request(image: &str) -> Arc<[u8]> {
+    let body = review(image);
+    let head = format!(
+        "POST /validations?timeout=10s HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    (head + &body).into_bytes().into()
 }
 
 /// The review of a pod as the API server sends it.
