@@ -19,6 +19,7 @@ use crate::{
     cache::{Cache, Configs},
     evaluation::Evaluator,
     flight::Flights,
+    habits::Habits,
     judgement::Subject,
     misses::Told,
     proof::{Provers, Verifiers},
@@ -65,6 +66,7 @@ pub struct Engine {
     flights: Flights,
     metrics: Metrics,
     told: Told,
+    habits: Habits,
     /// Whether somebody wants to know what a verdict rests on.
     traces: bool,
 }
@@ -110,6 +112,7 @@ impl Engine {
             flights: Flights::default(),
             metrics: Metrics::default(),
             told: Told::default(),
+            habits: Habits::default(),
             traces: false,
         }
     }

@@ -31,6 +31,7 @@ mod credentials;
 mod engine;
 mod evaluation;
 mod flight;
+mod habits;
 mod judgement;
 mod metrics;
 mod misses;

@@ -20,6 +20,7 @@ use crate::{
     collect::{self, Event, Lookup, Source},
     evaluation::Evaluator,
     flight::{Flight, Progress},
+    habits::Habits,
     judgement::{Judgement, Subject},
     proof::Verified,
 };
@@ -41,13 +42,18 @@ pub(crate) struct Search {
     pub(crate) patience: Instant,
     /// Until when registries may be asked, and texts be evaluated.
     pub(crate) deadline: Instant,
+    /// Where evidence was found before.
+    pub(crate) habits: Habits,
 }
 
-/// Looks for evidence, bundles before legacy tags, until every policy is settled or nothing is left to look at. Where
-/// the bundles take half of the time, legacy tags are read beside them, so that one kind of request that hangs hides
-/// nothing of the other kind.
+/// Looks for evidence, bundles before legacy tags, until every policy is settled or nothing is left to look at; the other
+/// way round in a repository that had nothing but legacy tags before. Where the first take half of the time, the others
+/// are read beside them, so that one kind of request that hangs hides nothing of the other kind.
 pub(crate) async fn consult(search: &Search, flight: &Flight) {
-    let Search { registry, evaluator, subject, sources, patience, deadline } = search;
+    let Search { registry, evaluator, subject, sources, patience, deadline, habits } = search;
+    let repository = subject.image.repository();
+    let is_legacy = habits.is_legacy(repository);
+    let (mut among_referrers, mut under_tags) = (false, false);
     let mut channels: Vec<_> = sources
         .iter()
         .map(|(source, credential)| {
@@ -65,8 +71,9 @@ pub(crate) async fn consult(search: &Search, flight: &Flight) {
     loop {
         let is_late = Instant::now() >= *patience;
         let (asked, waits) =
-            with(flight, |judgements| turn(&channels, judgements, is_late)).unwrap_or_default();
+            with(flight, |judgements| turn(&channels, judgements, is_legacy, is_late)).unwrap_or_default();
         if !asked.contains(&true) {
+            habits.found(repository, among_referrers, under_tags);
             return;
         }
         let event = tokio::select! {
@@ -77,6 +84,9 @@ pub(crate) async fn consult(search: &Search, flight: &Flight) {
         if let Some((index, event)) = event
             && let Some((source, _)) = sources.get(index)
         {
+            let is_found = matches!(event, Event::Found { .. });
+            among_referrers |= is_found && source.is_referrers();
+            under_tags |= is_found && !source.is_referrers();
             hear(flight, evaluator, subject, source, &event, *deadline).await;
             // Checking signatures is work, and other images want their turn.
             yield_now().await;
@@ -125,14 +135,20 @@ fn with<T>(flight: &Flight, look: impl FnOnce(&mut [Judgement]) -> T) -> Option<
 }
 
 /// Which channels are read now, and whether others wait for that.
-fn turn(channels: &[Channel<'_>], judgements: &[Judgement], is_late: bool) -> (Vec<bool>, bool) {
+fn turn(
+    channels: &[Channel<'_>],
+    judgements: &[Judgement],
+    is_legacy: bool,
+    is_late: bool,
+) -> (Vec<bool>, bool) {
     let is_wanted = |channel: &Channel<'_>| {
         !channel.events.is_done() && judgements.iter().any(|judgement| judgement.wants(channel.source))
     };
     let wanted: Vec<bool> = channels.iter().map(is_wanted).collect();
     let mut both = channels.iter().zip(&wanted);
-    let bundles = both.any(|(channel, wanted)| *wanted && channel.source.is_referrers());
-    let is_next = |channel: &Channel<'_>| channel.source.is_referrers() || is_late || !bundles;
+    let is_first = |channel: &Channel<'_>| channel.source.is_referrers() != is_legacy;
+    let has_first = both.any(|(channel, wanted)| *wanted && is_first(channel));
+    let is_next = |channel: &Channel<'_>| is_first(channel) || is_late || !has_first;
     let asked: Vec<bool> =
         channels.iter().zip(&wanted).map(|(channel, wanted)| *wanted && is_next(channel)).collect();
     let waits = asked != wanted;

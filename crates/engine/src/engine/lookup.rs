@@ -156,7 +156,7 @@ impl Engine {
         late: Instant,
     ) -> impl Future<Output = (Answers, bool)> + Send + 'static {
         // Without the flights, of which this will be one: they end when the last engine does.
-        let Self { registry, evaluator, cache, told, .. } = self;
+        let Self { registry, evaluator, cache, told, habits, .. } = self;
         async move {
             let start = Instant::now();
             let search = Search {
@@ -166,6 +166,7 @@ impl Engine {
                 sources: lookup.sources.clone(),
                 patience: start + late.saturating_duration_since(start) / 2,
                 deadline: late.max(start + flight::LONGEST),
+                habits,
             };
             consult(&search, &flight).await;
             let configs = match &lookup.configs {

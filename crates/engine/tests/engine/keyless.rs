@@ -131,7 +131,7 @@ async fn a_trust_root_that_is_missing_refuses_with_that_cause_and_in_radio_silen
         subject.count(&trusting(only(&private.keyless()), roots), &private.bundle).await
     };
     // So that plain HTTP is known.
-    subject.judge(&private.trusted(only(&private.keyless())), &private.legacy).await;
+    subject.judge(&private.trusted(only(&private.keyless())), &private.renewed).await;
     let (verdict, requests) = judge(&[("other", &private.root)]).await;
     let text = "constructing checkOpts for a: getting Fulcio certs: a: trustRootRef private not found";
     let hint = "authority a cannot be used: spec.authorities[0].keyless.trustRootRef: trustRootRef private not found";

@@ -39,6 +39,8 @@ async fn three_requests_find_a_signature_where_there_is_a_referrers_api() -> Res
     for image in [&bundle, &legacy] {
         assert_eq!(subject.count(&policy, image).await, (Verdict::Allow, 3), "{image}");
     }
+    // Now that the repository is known for legacy tags, they are read first.
+    assert_eq!(subject.count(&policy, &legacy).await, (Verdict::Allow, 2));
     assert_eq!(subject.count(&policy, &unsigned).await.1, 2);
     Ok(())
 }
@@ -53,6 +55,10 @@ async fn at_most_four_requests_find_a_signature_where_there_is_none() -> Result<
     subject.judge(&policy, &unsigned).await;
     assert_eq!(subject.count(&policy, &legacy).await, (Verdict::Allow, 4));
     assert_eq!(subject.count(&policy, &unsigned).await.1, 3);
+    // Tags are read first in a repository that is signed under tags alone; the first bundle in it costs a request more.
+    assert_eq!(subject.count(&policy, &bundle).await, (Verdict::Allow, 5));
+    let subject = Subject::new();
+    subject.judge(&policy, &unsigned).await;
     assert_eq!(subject.count(&policy, &bundle).await, (Verdict::Allow, 4));
     // A bundle under the fallback's tag has proved it.
     let asked = |subject: &Subject| subject.client.metrics().requests(Operation::Referrers);
