@@ -168,21 +168,23 @@ impl Place {
     /// Counts in front of the registry what an admission asks it.
     async fn requests(&self, sides: &[Side; 2], table: &mut Table) -> Result<()> {
         let front = Front::plain(&self.registry.url()).await?;
-        let [one, many] = self.repositories();
-        let (one, many) =
-            ([self.signed(&one, "a").await?, self.signed(&one, "b").await?], self.signed(&many, "a").await?);
+        let mut images = Vec::new();
+        for repository in self.repositories() {
+            // What is learned once of a registry, and of a repository, is learned with the first.
+            for tag in ["a", "b"] {
+                images.push(self.signed(&repository, tag).await?);
+            }
+        }
         let mut counts = Vec::new();
         for side in sides {
-            let [first, one] = &one;
             let mut of_each = Vec::new();
-            // What is learned once of a registry is learned with the first.
-            for image in [first, one, &many] {
+            for image in &images {
                 front.requests();
                 let image = format!("{}/{}@{}", front.host(), image.repository(), image.digest());
                 admit(&side.verified, &image).await.context(side.name)?;
                 of_each.push(u32::try_from(front.requests().len())?);
             }
-            let [_, one, many] = of_each.as_slice() else { bail!("there are three images") };
+            let [_, one, _, many] = of_each.as_slice() else { bail!("there are four images") };
             row(
                 &format!("requests to the registry, {}, {}", self.name, side.name),
                 format_args!("{one} with a key, {many} with {KEYS} keys in {POLICIES} policies"),
