@@ -20,7 +20,10 @@ use serde_json::json;
 use tokio::sync::{Notify, mpsc, watch};
 use trustwright_policy::{BODY_PREFIX, CompiledOnce, Languages};
 use trustwright_roots::DEFAULT_NAME;
-use trustwright_runtime::objects::{Objects, Touched};
+use trustwright_runtime::{
+    Pauses,
+    objects::{Objects, Touched},
+};
 
 use crate::{
     Metrics, Settings,
@@ -342,7 +345,7 @@ async fn drive(
     });
     let (noted, known) = (reconciler.clone(), store.clone());
     let objects = watcher(api, watcher::Config::default())
-        .default_backoff()
+        .backoff(Pauses::default())
         .reflect(writer)
         .inspect_ok(move |event| {
             noted.note(event, &known);

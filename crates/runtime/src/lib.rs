@@ -23,4 +23,7 @@ pub mod probes;
 pub mod server;
 pub mod shutdown;
 
+mod pauses;
 mod retry;
+
+pub use pauses::Pauses;

@@ -18,6 +18,8 @@ use tokio::sync::{
     watch,
 };
 
+use crate::Pauses;
+
 /// Changes that are kept for those who are slow to hear of them.
 const BACKLOG: usize = 256;
 /// What Helm keeps is large, and none of our business.
@@ -199,7 +201,7 @@ fn events<K>(
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
 {
-    watcher(api, config).default_backoff().modify(|object| object.meta_mut().managed_fields = None)
+    watcher(api, config).backoff(Pauses::default()).modify(|object| object.meta_mut().managed_fields = None)
 }
 
 fn news<K: ResourceExt>(event: Result<watcher::Event<K>, watcher::Error>) -> News {

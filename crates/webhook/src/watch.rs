@@ -13,7 +13,7 @@ use kube::{
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 use trustwright_policy::{Languages, References, Snapshot};
 use trustwright_roots::DefaultRoot;
-use trustwright_runtime::objects::Objects;
+use trustwright_runtime::{Pauses, objects::Objects};
 
 use crate::{
     Index, Metrics,
@@ -271,7 +271,7 @@ fn events(
 ) -> impl Stream<Item = watcher::Result<watcher::Event<DynamicObject>>> + use<> {
     let kind = GroupVersionKind::gvk(trustwright_api::GROUP, "v1alpha1", kind);
     let api = Api::all_with(client, &ApiResource::from_gvk_with_plural(&kind, plural));
-    watcher(api, watcher::Config::default()).default_backoff()
+    watcher(api, watcher::Config::default()).backoff(Pauses::default())
 }
 
 /// Tasks beside the threads that answer requests, as many at once as there are processors.

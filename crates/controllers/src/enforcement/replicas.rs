@@ -14,6 +14,7 @@ use trustwright_api::{
     Miss,
     names::{IN_FORCE_ANNOTATION, MISSES_ANNOTATION, REPLICA_LABEL, REPLICA_VALUE},
 };
+use trustwright_runtime::Pauses;
 
 use super::Enforcement;
 use crate::trust_root::Misses;
@@ -36,7 +37,7 @@ pub(crate) async fn watch(
 ) {
     let leases: Api<Lease> = Api::namespaced(client, namespace);
     let config = watcher::Config::default().labels(&format!("{REPLICA_LABEL}={REPLICA_VALUE}"));
-    let mut events = std::pin::pin!(watcher(leases.clone(), config).default_backoff());
+    let mut events = std::pin::pin!(watcher(leases.clone(), config).backoff(Pauses::default()));
     let mut failing = false;
     while let Some(event) = events.next().await {
         match event {
