@@ -3,6 +3,7 @@
 mod documents;
 mod requests;
 mod signatures;
+mod webhook;
 
 /// A parser, and what to begin with.
 #[derive(Debug, Clone, Copy)]

@@ -40,6 +40,8 @@ pub(crate) mod admission_review {
     };
     use trustwright_webhook::{App, Limits, PullSecrets, denials, router};
 
+    use super::super::webhook::{creation, empty_api_server};
+
     thread_local! {
         static SERVER: LazyCell<(Runtime, Router)> = LazyCell::new(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -70,37 +72,14 @@ pub(crate) mod admission_review {
         router(app, Limits::default())
     }
 
-    /// An API server that has none of the objects that it is asked for.
-    fn empty_api_server() -> kube::Client {
-        let nothing =
-            r#"{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404}"#;
-        let answer = async |_: Request<kube::client::Body>| {
-            let response = axum::http::Response::builder().status(404);
-            Ok::<_, std::io::Error>(
-                response.body(kube::client::Body::from(nothing.as_bytes().to_vec())).unwrap(),
-            )
-        };
-        kube::Client::new(tower::service_fn(answer), "default")
-    }
-
     const IMAGE: &str =
         "127.0.0.1:1/a/b@sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
     pub(crate) fn seeds() -> Vec<Vec<u8>> {
-        let review = json!({
-            "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
-            "request": {
-                "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
-                "kind": { "group": "", "version": "v1", "kind": "Pod" },
-                "resource": { "group": "", "version": "v1", "resource": "pods" },
-                "name": "p", "namespace": "n", "operation": "CREATE", "userInfo": {}, "dryRun": false,
-                "object": {
-                    "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "p", "labels": { "a": "b" } },
-                    "spec": { "initContainers": [], "containers": [{ "name": "c", "image": IMAGE }] },
-                },
-                "oldObject": null, "options": null,
-            },
-        });
+        let review = creation(&json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "p", "labels": { "a": "b" } },
+            "spec": { "initContainers": [], "containers": [{ "name": "c", "image": IMAGE }] },
+        }));
         vec![review.to_string().into_bytes()]
     }
 

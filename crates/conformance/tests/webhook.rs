@@ -34,6 +34,11 @@ use trustwright_testkit::Registry;
 use trustwright_verify::Artifact;
 use trustwright_webhook::{App, Limits, PullSecrets, denials, router};
 
+#[path = "../../../fuzz/src/webhook.rs"]
+mod around;
+
+use around::{creation, empty_api_server};
+
 const SUBJECT: &str = "https://github.com/sigstore-conformance/extremely-dangerous-public-oidc-beacon/.github/\
                        workflows/extremely-dangerous-oidc-beacon.yml@refs/heads/main";
 const ISSUER: &str = "https://token.actions.githubusercontent.com";
@@ -168,31 +173,12 @@ fn webhooks(snapshot: Snapshot) -> Result<Router> {
     Ok(router(app, Limits::default()))
 }
 
-/// An API server that has none of the objects that it is asked for.
-fn empty_api_server() -> kube::Client {
-    let nothing = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404}"#;
-    let answer = async |_: Request<kube::client::Body>| {
-        let response = axum::http::Response::builder().status(404);
-        Ok::<_, std::io::Error>(response.body(kube::client::Body::from(nothing.as_bytes().to_vec())).unwrap())
-    };
-    kube::Client::new(tower::service_fn(answer), "default")
-}
-
 /// The answer to the creation of a Pod with `image`.
 async fn review(webhooks: &Router, image: &str) -> Result<Value> {
-    let review = json!({
-        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
-        "request": {
-            "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
-            "kind": { "group": "", "version": "v1", "kind": "Pod" },
-            "resource": { "group": "", "version": "v1", "resource": "pods" },
-            "name": "p", "namespace": "n", "operation": "CREATE", "userInfo": {}, "dryRun": false,
-            "object": {
-                "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "p" },
-                "spec": { "containers": [{ "name": "c", "image": image }] },
-            },
-        },
-    });
+    let review = creation(&json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "p" },
+        "spec": { "containers": [{ "name": "c", "image": image }] },
+    }));
     let request = Request::post("/validations?timeout=10s").body(Body::from(review.to_string()))?;
     let answer = webhooks.clone().oneshot(request).await?;
     ensure!(answer.status() == 200, "{}", answer.status());
