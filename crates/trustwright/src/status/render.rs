@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::overview::Overview;
-use crate::trust::report::table;
+use crate::trust::report::{plain, table};
 
 /// Characters of a digest that are shown to people.
 const SHORT: usize = 19;
@@ -93,8 +93,6 @@ fn section<const N: usize>(out: &mut String, header: [&str; N], rows: Vec<[Strin
 fn notes<'n>(out: &mut String, name: &str, notes: impl Iterator<Item = &'n String>) {
     for note in notes {
         // What others wrote has no power over a terminal.
-        let plain: String =
-            note.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
-        let _ = writeln!(out, "  {name}: {plain}");
+        let _ = writeln!(out, "  {name}: {}", plain(note));
     }
 }
