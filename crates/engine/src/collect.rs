@@ -5,12 +5,13 @@ mod pointer;
 use std::collections::BTreeSet;
 
 use futures::{Stream, StreamExt as _, stream};
+use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 use trustwright_core::{Digest, Reason, Repository};
 use trustwright_registry::{Client, Credential, Error, ImageManifest, Reference};
-use trustwright_verify::{Evidence, Refusal, Signature};
+use trustwright_verify::{Evidence, Refusal, Signature, plain_payload};
 
-use crate::CredentialError;
+use crate::{CredentialError, judgement::Subject};
 use pointer::{Pointer, SIGN_PREDICATE, annotations, declared, is_experimental, may_be_bundle};
 
 /// Pieces of evidence of one digest, in one place, that are looked at. More are counted and left.
@@ -64,7 +65,7 @@ pub(crate) struct Lookup<'a> {
     pub(crate) registry: &'a Client,
     pub(crate) source: &'a Source,
     pub(crate) credential: &'a Result<Credential, CredentialError>,
-    pub(crate) digest: Digest,
+    pub(crate) subject: &'a Subject,
     pub(crate) appetite: Appetite,
     pub(crate) deadline: Instant,
 }
@@ -224,7 +225,7 @@ impl Lookup<'_> {
     async fn list_referrers(&self) -> Result<Vec<Pointer>, Failure> {
         let referrers = self
             .registry
-            .referrers(&self.source.repository, &self.digest, None, self.credential()?, self.deadline)
+            .referrers(&self.source.repository, &self.subject.digest, None, self.credential()?, self.deadline)
             .await?;
         let pointer = |mut descriptor: trustwright_registry::Descriptor| {
             let artifact_type = descriptor.artifact_type.as_deref();
@@ -251,7 +252,7 @@ impl Lookup<'_> {
         match pointer {
             Pointer::Manifest { digest, declared, size: _ } => self.fetch_bundle(digest, declared).await,
             Pointer::Payload { digest, size, signature, annotations } => {
-                let payload = self.blob(&digest, MAX_SIGNATURE).await?;
+                let payload = self.payload(&digest, size).await?;
                 let listing = Listing { declared: None, digest, manifest: None, size };
                 Ok(vec![(listing, Evidence::LegacySignature { payload, signature, annotations })])
             }
@@ -267,7 +268,7 @@ impl Lookup<'_> {
                 let mut pieces = Vec::new();
                 for pointer in payloads(manifest).into_iter().take(MAX_LAYERS) {
                     if let Pointer::Payload { digest, size, signature, annotations } = pointer {
-                        let payload = self.blob(&digest, MAX_SIGNATURE).await?;
+                        let payload = self.payload(&digest, size).await?;
                         let evidence = Evidence::LegacySignature { payload, signature, annotations };
                         let listing = Listing { declared: None, digest, manifest: Some(found_in), size };
                         pieces.push((listing, evidence));
@@ -291,6 +292,15 @@ impl Lookup<'_> {
         let bundle = self.blob(&layer.digest, limit).await?;
         let listing = Listing { declared, digest: layer.digest, manifest: Some(digest), size: layer.size };
         Ok(vec![(listing, Evidence::Bundle(bundle))])
+    }
+
+    /// A legacy signature's payload. Most say nothing but the image's name and digest: what has the digest of that text is
+    /// that text, and is not fetched.
+    async fn payload(&self, digest: &Digest, size: u64) -> Result<Vec<u8>, Failure> {
+        let plain = plain_payload(self.subject.image.repository(), &self.subject.digest);
+        let is_plain = u64::try_from(plain.len()) == Ok(size)
+            && *digest == Digest::from_bytes(Sha256::digest(&plain).into());
+        if is_plain { Ok(plain.into_bytes()) } else { self.blob(digest, MAX_SIGNATURE).await }
     }
 
     async fn blob(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>, Failure> {

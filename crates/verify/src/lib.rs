@@ -37,3 +37,4 @@ pub use refusal::{
     CertificateProblem, EntryProblem, Refusal, SctProblem, TimestampProblem, UnsupportedEntry,
 };
 pub use sigstore::{MaterialError, Verifier};
+pub use statement::plain_payload;

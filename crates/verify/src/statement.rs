@@ -1,7 +1,7 @@
 //! What signed payloads claim: which image digests they speak of.
 
 use serde::Deserialize;
-use trustwright_core::Digest;
+use trustwright_core::{Digest, Repository};
 
 /// `critical.type` of a simple-signing payload (cosign's `SIGNATURE_SPEC`).
 const SIMPLE_SIGNING_TYPE: &str = "cosign container image signature";
@@ -47,6 +47,14 @@ pub(crate) fn simple_signing(payload: &[u8], image: &Digest) -> Result<(), Claim
         return Err(ClaimError::Digest(vec![short(&document.critical.image.docker_manifest_digest)]));
     }
     Ok(())
+}
+
+/// The simple-signing payload that cosign writes for an image of `repository` where nobody has it sign annotations or
+/// another name. Every byte follows from the arguments, so that whoever has its digest need not read it.
+pub fn plain_payload(repository: &Repository, image: &Digest) -> String {
+    format!(
+        r#"{{"critical":{{"identity":{{"docker-reference":"{repository}"}},"image":{{"docker-manifest-digest":"{image}"}},"type":"{SIMPLE_SIGNING_TYPE}"}},"optional":null}}"#
+    )
 }
 
 #[derive(Deserialize)]

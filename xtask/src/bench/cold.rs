@@ -136,8 +136,9 @@ impl Place {
         Ok(())
     }
 
-    async fn signed(&self, repository: &str, tag: &str) -> Result<Image> {
-        let image = self.registry.push_image(repository, tag).await?;
+    /// An image that is signed by the name that it has at `host`.
+    async fn signed(&self, host: &str, repository: &str, tag: &str) -> Result<Image> {
+        let image = self.registry.push_image(repository, tag).await?.at(host);
         self.signer.sign_legacy(&image).await?;
         Ok(image)
     }
@@ -146,8 +147,8 @@ impl Place {
     async fn times(&self, sides: &[Side; 2], table: &mut Table) -> Result<()> {
         let [repository, _] = self.repositories();
         let signed = (0..IMAGES).map(|number| {
-            let repository = &repository;
-            async move { self.signed(repository, &format!("v{number}")).await }
+            let (host, repository) = (self.registry.host(), &repository);
+            async move { self.signed(host, repository, &format!("v{number}")).await }
         });
         let images: Vec<Image> =
             stream::iter(signed.collect::<Vec<_>>()).buffered(AT_ONCE).try_collect().await?;
@@ -172,7 +173,7 @@ impl Place {
         for repository in self.repositories() {
             // What is learned once of a registry, and of a repository, is learned with the first.
             for tag in ["a", "b"] {
-                images.push(self.signed(&repository, tag).await?);
+                images.push(self.signed(front.host(), &repository, tag).await?);
             }
         }
         let mut counts = Vec::new();
@@ -180,8 +181,7 @@ impl Place {
             let mut of_each = Vec::new();
             for image in &images {
                 front.requests();
-                let image = format!("{}/{}@{}", front.host(), image.repository(), image.digest());
-                admit(&side.verified, &image).await.context(side.name)?;
+                admit(&side.verified, &image.to_string()).await.context(side.name)?;
                 of_each.push(u32::try_from(front.requests().len())?);
             }
             let [_, one, _, many] = of_each.as_slice() else { bail!("there are four images") };

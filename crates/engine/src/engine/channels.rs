@@ -63,8 +63,8 @@ pub(crate) async fn consult(search: &Search, flight: &Flight) {
                     appetite.extend(&judgement.appetite(source));
                 }
             });
-            let (digest, deadline) = (subject.digest, *deadline);
-            let lookup = Lookup { registry, source, credential, digest, appetite, deadline };
+            let deadline = *deadline;
+            let lookup = Lookup { registry, source, credential, subject, appetite, deadline };
             Channel { source, events: collect::evidence(lookup).boxed().fuse() }
         })
         .collect();

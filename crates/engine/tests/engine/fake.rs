@@ -30,6 +30,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use trustwright_core::Digest;
+use trustwright_verify::plain_payload;
 
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -274,7 +275,15 @@ impl Key {
             "image": {"docker-manifest-digest": IMAGE.to_string()},
             "type": "cosign container image signature",
         }, "optional": {"number": number}});
-        let payload = payload.to_string().into_bytes();
+        self.sign(payload.to_string().into_bytes())
+    }
+
+    /// The payload that cosign writes where it is told nothing but the image, and its signature.
+    pub(crate) fn plain_layer(&self, repository: &str) -> (Vec<u8>, Vec<u8>) {
+        self.sign(plain_payload(&repository.parse().unwrap(), &IMAGE).into_bytes())
+    }
+
+    fn sign(&self, payload: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
         let signature = self.0.sign(&payload).unwrap();
         (payload, signature)
     }

@@ -200,7 +200,7 @@ async fn the_same_digest_in_another_repository_borrows_nothing_and_spoils_nothin
 }
 
 #[tokio::test]
-async fn three_requests_find_a_keyless_signature_whatever_the_number_of_policies() -> Result<()> {
+async fn at_most_three_requests_find_a_keyless_signature_whatever_the_number_of_policies() -> Result<()> {
     let private = private().await?;
     let authority = private.keyless();
     let many: Vec<_> = (0..25)
@@ -224,7 +224,7 @@ async fn three_requests_find_a_keyless_signature_whatever_the_number_of_policies
         ("p1", json!({"authorities": [private.unlogged()]})),
         ("p2", json!({"authorities": [private.unlogged()]})),
     ]));
-    assert_eq!(subject.count(&unlogged, &private.legacy).await, (Verdict::Allow, 3));
+    assert_eq!(subject.count(&unlogged, &private.legacy).await, (Verdict::Allow, 2));
     // Without the referrers API four, until the tag has proved that there is none.
     let subject = Subject::new();
     let unsigned = private.plain.push_image("app", "unsigned").await?;

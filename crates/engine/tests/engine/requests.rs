@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use trustwright_core::Verdict;
+use trustwright_core::{Reason, Verdict};
 use trustwright_registry::{Operation, Outcome};
 use trustwright_testkit::{KeyKind, Registry, Signer, registry::Image};
 
 use crate::{
-    PATIENCE, Subject,
+    PATIENCE, Subject, assert_refused,
     fake::{Fake, Key},
     key, only, snapshot,
 };
@@ -30,17 +30,17 @@ async fn sign(registry: &Registry) -> Result<Signed> {
 }
 
 #[tokio::test]
-async fn three_requests_find_a_signature_where_there_is_a_referrers_api() -> Result<()> {
+async fn at_most_three_requests_find_a_signature_where_there_is_a_referrers_api() -> Result<()> {
     let registry = Registry::with_referrers().await?;
     let Signed { signer, legacy, bundle, unsigned } = sign(&registry).await?;
     let subject = Subject::new();
     let policy = only(&key("a", signer.public_key_pem()));
     subject.judge(&policy, &unsigned).await;
-    for image in [&bundle, &legacy] {
-        assert_eq!(subject.count(&policy, image).await, (Verdict::Allow, 3), "{image}");
-    }
-    // Now that the repository is known for legacy tags, they are read first.
+    assert_eq!(subject.count(&policy, &bundle).await, (Verdict::Allow, 3));
+    // What cosign signs under a tag says nothing but the image's name and digest, and is not read.
     assert_eq!(subject.count(&policy, &legacy).await, (Verdict::Allow, 2));
+    // Now that the repository is known for legacy tags, they are read first.
+    assert_eq!(subject.count(&policy, &legacy).await, (Verdict::Allow, 1));
     assert_eq!(subject.count(&policy, &unsigned).await.1, 2);
     Ok(())
 }
@@ -53,7 +53,7 @@ async fn at_most_four_requests_find_a_signature_where_there_is_none() -> Result<
     let policy = only(&key("a", signer.public_key_pem()));
     // Nothing proves yet that the whole registry lacks the API, so it is asked each time.
     subject.judge(&policy, &unsigned).await;
-    assert_eq!(subject.count(&policy, &legacy).await, (Verdict::Allow, 4));
+    assert_eq!(subject.count(&policy, &legacy).await, (Verdict::Allow, 3));
     assert_eq!(subject.count(&policy, &unsigned).await.1, 3);
     // Tags are read first in a repository that is signed under tags alone; the first bundle in it costs a request more.
     assert_eq!(subject.count(&policy, &bundle).await, (Verdict::Allow, 5));
@@ -64,7 +64,7 @@ async fn at_most_four_requests_find_a_signature_where_there_is_none() -> Result<
     let asked = |subject: &Subject| subject.client.metrics().requests(Operation::Referrers);
     let before = asked(&subject);
     assert_eq!(subject.count(&policy, &bundle).await, (Verdict::Allow, 3));
-    assert_eq!(subject.count(&policy, &legacy).await, (Verdict::Allow, 3));
+    assert_eq!(subject.count(&policy, &legacy).await, (Verdict::Allow, 2));
     assert_eq!(subject.count(&policy, &unsigned).await.1, 2);
     assert_eq!(asked(&subject), before);
     Ok(())
@@ -79,8 +79,8 @@ async fn twenty_five_keys_make_no_more_requests_than_one() -> Result<()> {
     keys.push(key("a24", signer.public_key_pem()));
     let in_one = snapshot([("p", json!({"authorities": keys}))]);
     subject.judge(&in_one, &unsigned).await;
-    for image in [&bundle, &legacy] {
-        assert_eq!(subject.count(&in_one, image).await, (Verdict::Allow, 3), "{image}");
+    for (image, most) in [(&bundle, 3), (&legacy, 2)] {
+        assert_eq!(subject.count(&in_one, image).await, (Verdict::Allow, most), "{image}");
     }
     // Neither do policies, each of which wants its own look at the evidence.
     let in_many = snapshot([
@@ -88,12 +88,35 @@ async fn twenty_five_keys_make_no_more_requests_than_one() -> Result<()> {
         ("p2", json!({"authorities": [key("a", signer.public_key_pem())]})),
         ("p3", json!({"mode": "warn", "authorities": keys[..24]})),
     ]);
-    for (image, most) in [(&bundle, 4), (&legacy, 3)] {
+    for (image, most) in [(&bundle, 4), (&legacy, 2)] {
         let (verdict, requests) = subject.count(&in_many, image).await;
         assert!(matches!(verdict, Verdict::Warn(_)), "{verdict:?}");
         assert_eq!(requests, most, "{image}");
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn a_payload_that_follows_from_the_image_is_not_fetched_and_any_other_is() {
+    let (signer, other) = (Key::new(), Key::new());
+    let policy = only(&key("a", &signer.pem()));
+    for (by, repository, is_allowed, blobs) in [
+        (&signer, "app", true, 0),
+        (&other, "app", false, 0),
+        // Signed in another repository, and copied.
+        (&signer, "app2", true, 1),
+        (&signer, "apq", true, 1),
+    ] {
+        let (fake, subject) = (Fake::start().await, Subject::new());
+        fake.publish_layers(&[by.plain_layer(&format!("{}/{repository}", fake.host()))]);
+        let verdict = subject.judge(&policy, fake.image()).await;
+        assert_eq!(verdict == Verdict::Allow, is_allowed, "{repository}: {verdict:?}");
+        let seen = fake.seen();
+        assert_eq!(seen.iter().filter(|path| path.starts_with("blobs/")).count(), blobs, "{seen:?}");
+        if !is_allowed {
+            assert_refused(&verdict, Reason::NoMatchingSignatures, "", "");
+        }
+    }
 }
 
 #[tokio::test]

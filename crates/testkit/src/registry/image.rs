@@ -45,6 +45,12 @@ impl Image {
         &self.digest
     }
 
+    /// The same image by the name that it has at `host`, which leads to its registry.
+    #[must_use]
+    pub fn at(self, host: &str) -> Self {
+        Self { host: host.to_owned(), ..self }
+    }
+
     /// Returns the environment with which a client written in Go reaches the image: the registry's authority
     /// and credentials, and nobody else's.
     pub fn env(&self) -> &[(String, String)] {

@@ -8,7 +8,7 @@ use trustwright_core::Digest;
 use trustwright_verify::{
     Annotations, Artifact, CertificateProblem, Claim, EntryProblem, Evidence, Facts, Form, HashAlgorithm,
     LogProof, PublicKey, Refusal, Request, Requirements, Signer, SubjectName, TimeSource, TimestampProblem,
-    UnsupportedEntry, Verifier,
+    UnsupportedEntry, Verifier, plain_payload,
 };
 
 use crate::private::{LATER, Private, SIGNED, Signing, Tsa, at, dsse_entry, hashedrekord};
@@ -314,6 +314,11 @@ sp4wxe48NYxAeH3LCVgcsMNGvR1lYpZA
     r#"{"critical":{"identity":{"docker-reference":"ghcr.io/a/b"},"image":{"docker-manifest-digest":"sha256:0707070707070707070707070707070707070707070707070707070707070707"},"type":"cosign container image signature"},"optional":null}"#,
     "MGUCMCdB1mDZVOaFCUTHLpczmMw+20t+azLtVWj1Lgas/ACn0VI+FC7o++eU1rNE6n2JzwIxAIhhkkvRub5fkSG91LrgCrj4GFaR2aUslk7ATkic6hwQSlaqzHS6atLgkRvz3vMcrA==",
 );
+
+#[test]
+fn the_plain_payload_is_what_cosign_signs() {
+    assert_eq!(plain_payload(&"ghcr.io/a/b".parse().unwrap(), &IMAGE), P384.1);
+}
 
 #[test]
 fn a_p384_key_counts_with_sha_256_and_its_log_entry() {
