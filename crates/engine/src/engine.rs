@@ -4,7 +4,11 @@ mod channels;
 mod lookup;
 mod plan;
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::Arc,
+};
 
 use futures::{FutureExt as _, StreamExt as _, stream};
 use jiff::Timestamp;
@@ -176,6 +180,27 @@ impl Engine {
         fold(review.images.iter().zip(considered).map(|(field, opinion)| opinion.verdict(field)))
     }
 
+    /// Sets out to look for the evidence that [`Engine::judge`] will want of images of which nothing is remembered, and does
+    /// not wait until it is found: whoever judges them then does. It changes no verdict, only when it is known.
+    pub async fn prefetch(&self, snapshot: &Snapshot, review: &Review<'_>) {
+        let provers = Provers::new(&self.verifiers, snapshot);
+        let texts: HashSet<_> = review.images.iter().map(|field| field.image.as_str()).collect();
+        let started: Vec<_> =
+            texts.into_iter().map(|text| self.prefetch_image(&provers, review, text)).collect();
+        stream::iter(started).buffer_unordered(CONCURRENCY).collect::<()>().await;
+    }
+
+    async fn prefetch_image(&self, provers: &Provers<'_>, review: &Review<'_>, text: &str) {
+        let Ok(image) = text.parse::<ImageRef>() else { return };
+        let Some(digest) = image.digest() else { return };
+        let subject = Subject { image, digest, now: review.now };
+        let policies = select(provers.snapshot(), review.workload, &subject.image.name());
+        let plans = self.plans(policies, &subject, provers);
+        if !plans.iter().any(|plan| plan.is_remembered(self, review)) {
+            self.set_out(&plans, subject, review).await;
+        }
+    }
+
     /// Judges as [`Engine::judge`] does, and says what the verdict on each image rests on. All evidence is looked at, and
     /// not only until every policy is settled; nothing is taken from memory, and nothing is put there.
     pub async fn explain(&self, snapshot: &Snapshot, review: &Review<'_>) -> Vec<Explanation> {
@@ -230,8 +255,7 @@ impl Engine {
             );
         }
         let subject = Subject { image, digest, now: review.now };
-        let mut plans: Vec<_> =
-            policies.into_iter().map(|policy| Plan::new(policy, &subject, provers, self.traces)).collect();
+        let mut plans = self.plans(policies, &subject, provers);
         for plan in &mut plans {
             plan.recall(self, review).await;
         }
@@ -243,6 +267,15 @@ impl Engine {
             opinions.push(Said { policy, outcomes: plan.outcomes(), ruling, authorities });
         }
         Opinion::Policies(opinions)
+    }
+
+    fn plans<'s>(
+        &self,
+        policies: Vec<&'s Arc<Policy>>,
+        subject: &Subject,
+        provers: &Provers<'s>,
+    ) -> Vec<Plan<'s>> {
+        policies.into_iter().map(|policy| Plan::new(policy, subject, provers, self.traces)).collect()
     }
 
     /// What the rule of a policy says of what its authorities found, once one of them vouches.

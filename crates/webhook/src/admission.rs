@@ -37,8 +37,7 @@ pub(crate) async fn validate(app: &App, request: &Request, deadline: Instant) ->
             "decoding request failed: no container found, so there is nothing to judge",
         );
     }
-    let labels =
-        request.object.as_ref().and_then(|object| object.metadata.labels.clone()).unwrap_or_default();
+    let labels = labels(request);
     let credentials = match credentials(app, request, deadline) {
         Ok(credentials) => credentials,
         Err(error) => {
@@ -62,14 +61,7 @@ async fn judge(
     credentials: &WorkloadCredentials,
     deadline: Instant,
 ) -> Verdict {
-    let kind = &request.kind;
-    let workload = Workload {
-        group: &kind.group,
-        version: &kind.version,
-        // What the images were read from decides which policies speak of them.
-        resource: workload::resource(&kind.group, &kind.kind).unwrap_or(&request.resource.resource),
-        labels,
-    };
+    let workload = workload(request, labels);
     let fields: Vec<ImageField> = images.into_iter().map(|image| image.field).collect();
     let snapshot = app.snapshot.load_full();
     let object = object(&snapshot, request);
@@ -82,6 +74,42 @@ async fn judge(
         deadline,
     };
     app.engine.judge(&snapshot, &review).await
+}
+
+/// Has the evidence for these images looked for, as far as nobody has asked for them before, and does not wait for it.
+pub(crate) async fn prefetch(
+    app: &App,
+    request: &Request,
+    images: &[ImageField],
+    credentials: &WorkloadCredentials,
+    deadline: Instant,
+) {
+    let labels = labels(request);
+    let review = Review {
+        workload: &workload(request, &labels),
+        images,
+        object: None,
+        credentials,
+        now: (app.clock)(),
+        deadline,
+    };
+    app.engine.prefetch(&app.snapshot.load_full(), &review).await;
+}
+
+/// The request's object, as policies select it.
+fn workload<'a>(request: &'a Request, labels: &'a BTreeMap<String, String>) -> Workload<'a> {
+    let kind = &request.kind;
+    Workload {
+        group: &kind.group,
+        version: &kind.version,
+        // What the images were read from decides which policies speak of them.
+        resource: workload::resource(&kind.group, &kind.kind).unwrap_or(&request.resource.resource),
+        labels,
+    }
+}
+
+fn labels(request: &Request) -> BTreeMap<String, String> {
+    request.object.as_ref().and_then(|object| object.metadata.labels.clone()).unwrap_or_default()
 }
 
 /// The request's object as a whole, where a policy in force may look at it. What cannot be written as JSON was not read

@@ -1,17 +1,21 @@
-//! `/mutations`: tags pinned to the digests that they name now.
+//! `/mutations`: tags pinned to the digests that they name now, and their evidence looked for while the API server asks
+//! others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use futures::{StreamExt as _, stream};
 use kube::core::admission::AdmissionResponse;
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use trustwright_core::{ImageRef, Reason};
-use trustwright_engine::{Credentials, ResolveError};
+use trustwright_engine::{Credentials, ImageField, ResolveError};
 
 use crate::{
     App,
-    admission::{credentials, images},
+    admission::{credentials, images, prefetch},
     review::{self, Request},
     skip,
     workload::Image,
@@ -19,6 +23,8 @@ use crate::{
 
 /// Tags of one object that are asked for at once.
 const CONCURRENCY: usize = 16;
+/// For how long an answer waits for what is shown to registries, where evidence is looked for ahead.
+const PREFETCH: Duration = Duration::from_millis(100);
 
 /// Pins every tag of the request's object. What cannot be resolved is left as it is, with a warning that says
 /// why: the validating webhook then refuses it, since it is no digest.
@@ -52,8 +58,20 @@ pub(crate) async fn mutate(app: &App, request: &Request, deadline: Instant) -> A
             }
         }
     }
+    let pinned: Vec<_> = images.iter().map(|image| pinned(&image.field, &pins)).collect();
+    // Where it is not in time, the validating webhook looks for everything itself.
+    let _ = timeout(PREFETCH, prefetch(app, request, &pinned, &credentials, deadline)).await;
     let response = review::warn(response, warnings);
     with_patch(response, operations)
+}
+
+/// The field as the API server will have it.
+fn pinned(field: &ImageField, pins: &BTreeMap<&str, Pin>) -> ImageField {
+    let image = match pins.get(field.image.as_str()) {
+        Some(Ok(Some(pinned))) => pinned,
+        Some(Ok(None) | Err(_)) | None => &field.image,
+    };
+    ImageField { path: field.path.clone(), image: image.clone() }
 }
 
 /// Adds the operations as a JSON patch, where there are any.

@@ -63,19 +63,45 @@ impl Engine {
         subject: Subject,
         review: &Review<'_>,
     ) -> Option<FoundConfigs> {
-        let groups: Vec<_> = plans.iter().map(|plan| (plan.questions(), plan.is_exhaustive())).collect();
-        let is_open =
-            |plan: &Plan<'_>, questions: &[Arc<Question>]| plan.is_vouched() || !questions.is_empty();
-        let wants_configs = plans.iter().zip(&groups).any(|(plan, (questions, _))| {
-            let policy = plan.policy;
-            let is_ruled = policy.rule.is_some() && policy.problems.is_empty();
-            is_ruled && policy.includes.config && is_open(plan, questions)
-        });
-        let repository = subject.image.repository().clone();
+        let wants_configs = plans.iter().any(Plan::wants_configs);
         let known = wants_configs.then(|| self.known_configs(&subject)).flatten();
-        let has_questions = groups.iter().any(|(questions, _)| !questions.is_empty());
-        if !has_questions && (!wants_configs || known.is_some()) {
+        let is_missing = wants_configs && known.is_none();
+        let Some(lookup) = self.lookup(plans, subject, is_missing, review).await else {
             return known.map(Ok);
+        };
+        let Answers { outcomes, traces, configs } = self.fly(&lookup, review.deadline).await;
+        let mut traces = traces.into_iter();
+        for (plan, outcomes) in plans.iter_mut().zip(outcomes) {
+            plan.accept(outcomes, traces.next().unwrap_or_default());
+        }
+        let late =
+            || Err((Reason::DeadlineExceeded, "failed to get a ConfigFile: [no answer in time]".into()));
+        wants_configs.then(|| known.map(Ok).or(configs).unwrap_or_else(late))
+    }
+
+    /// Sets out to answer what remains to be asked in `plans`, and waits for nothing but the credentials. Without them,
+    /// and where somebody else is under way, it does nothing.
+    pub(super) async fn set_out(&self, plans: &[Plan<'_>], subject: Subject, review: &Review<'_>) {
+        let is_missing = plans.iter().any(Plan::wants_configs) && self.known_configs(&subject).is_none();
+        if let Some(lookup) = self.lookup(plans, subject, is_missing, review).await
+            && lookup.has_credentials()
+            && self.board(&lookup, None, review.deadline).1 == Boarding::Started
+        {
+            self.metrics.add(Counter::Flight);
+        }
+    }
+
+    /// What is to be asked for `plans`, and for the configurations if they are missing. `None` if that is nothing.
+    async fn lookup(
+        &self,
+        plans: &[Plan<'_>],
+        subject: Subject,
+        are_configs_missing: bool,
+        review: &Review<'_>,
+    ) -> Option<Arc<Lookup>> {
+        let groups: Vec<_> = plans.iter().map(|plan| (plan.questions(), plan.is_exhaustive())).collect();
+        if !are_configs_missing && groups.iter().all(|(questions, _)| questions.is_empty()) {
+            return None;
         }
         let mut sources: Vec<(Source, Shown)> = Vec::new();
         for source in
@@ -95,35 +121,21 @@ impl Engine {
             };
             sources.push((source.clone(), shown));
         }
-        let configs = if wants_configs && known.is_none() {
-            Some(credential(review.credentials, &repository, &[], review.deadline).await)
+        let configs = if are_configs_missing {
+            let repository = subject.image.repository();
+            Some(credential(review.credentials, repository, &[], review.deadline).await)
         } else {
             None
         };
-        let lookup = Arc::new(Lookup { subject, groups, sources, configs, traced: self.traces });
-        let Answers { outcomes, traces, configs } = self.fly(&lookup, review.deadline).await;
-        let mut traces = traces.into_iter();
-        for (plan, outcomes) in plans.iter_mut().zip(outcomes) {
-            plan.accept(outcomes, traces.next().unwrap_or_default());
-        }
-        let late =
-            || Err((Reason::DeadlineExceeded, "failed to get a ConfigFile: [no answer in time]".into()));
-        wants_configs.then(|| known.map(Ok).or(configs).unwrap_or_else(late))
+        Some(Arc::new(Lookup { subject, groups, sources, configs, traced: self.traces }))
     }
 
     /// Waits for the flight that answers `lookup`, until `deadline`. One that is late already is waited for half of the
     /// time: what it hangs on may be over.
     async fn fly(&self, lookup: &Arc<Lookup>, deadline: Instant) -> Answers {
-        let key = lookup.key();
         let mut given_up: Option<Arc<Flight>> = None;
         loop {
-            let (flight, boarding) = self.flights.board(
-                key,
-                given_up.as_ref(),
-                deadline,
-                || lookup.judgements(),
-                |flight| self.clone().look(Arc::clone(lookup), flight, deadline),
-            );
+            let (flight, boarding) = self.board(lookup, given_up.as_ref(), deadline);
             let now = Instant::now();
             let (counter, until) = match boarding {
                 Boarding::Started => (Counter::Flight, deadline),
@@ -146,6 +158,21 @@ impl Engine {
             }
             given_up = Some(flight);
         }
+    }
+
+    fn board(
+        &self,
+        lookup: &Arc<Lookup>,
+        given_up: Option<&Arc<Flight>>,
+        deadline: Instant,
+    ) -> (Arc<Flight>, Boarding) {
+        self.flights.board(
+            lookup.key(),
+            given_up,
+            deadline,
+            || lookup.judgements(),
+            |flight| self.clone().look(Arc::clone(lookup), flight, deadline),
+        )
     }
 
     /// Flies. Returns the answers, and whether the same would be found in a moment.
@@ -233,6 +260,10 @@ impl Lookup {
             key.part(&id(shown));
         }
         key.key()
+    }
+
+    fn has_credentials(&self) -> bool {
+        self.sources.iter().map(|(_, shown)| shown).chain(&self.configs).all(Result::is_ok)
     }
 
     fn judgements(&self) -> Vec<Judgement> {

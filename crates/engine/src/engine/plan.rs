@@ -92,6 +92,18 @@ impl<'s> Plan<'s> {
         })
     }
 
+    /// Whether its rule will want the image's configurations, as far as is known.
+    pub(super) fn wants_configs(&self) -> bool {
+        let is_ruled = self.policy.rule.is_some() && self.policy.problems.is_empty();
+        is_ruled && self.policy.includes.config && (self.is_vouched() || !self.questions().is_empty())
+    }
+
+    /// Whether `engine` remembers anything of what is asked.
+    pub(super) fn is_remembered(&self, engine: &Engine, review: &Review<'_>) -> bool {
+        let at = tokio::time::Instant::now();
+        self.questions().iter().any(|question| engine.cache.get(&question.key, at, review.now).is_some())
+    }
+
     /// Answers what it can from what `engine` remembers.
     pub(super) async fn recall(&mut self, engine: &Engine, review: &Review<'_>) {
         for index in 0..self.standings.len() {

@@ -16,13 +16,13 @@ use crate::{
 };
 
 /// The same for every registry, and a list of what was asked for.
-struct Same {
+pub(crate) struct Same {
     credential: Result<Credential, CredentialError>,
     asked: Mutex<Vec<(String, Option<Vec<String>>)>>,
 }
 
 impl Same {
-    fn new(credential: Result<Credential, CredentialError>) -> Self {
+    pub(crate) fn new(credential: Result<Credential, CredentialError>) -> Self {
         Self { credential, asked: Mutex::default() }
     }
 

@@ -15,6 +15,7 @@ mod limits;
 mod memory;
 mod misses;
 mod policies;
+mod prefetch;
 mod private;
 mod requests;
 mod rules;
@@ -102,17 +103,12 @@ impl Subject {
         images: &[String],
         circumstances: Circumstances<'_>,
     ) -> Verdict {
-        let Circumstances { object, credentials, now, patience } = circumstances;
-        let labels = BTreeMap::new();
-        let pod = Workload { group: "", version: "v1", resource: "pods", labels: &labels };
-        let field = |(index, image): (usize, &String)| ImageField {
-            path: format!("spec.containers[{index}].image"),
-            image: image.clone(),
-        };
-        let fields: Vec<_> = images.iter().enumerate().map(field).collect();
-        let deadline = Instant::now() + patience;
-        let review = Review { workload: &pod, images: &fields, object, credentials, now, deadline };
-        self.engine.judge(snapshot, &review).await
+        reviewed(images, circumstances, async |review| self.engine.judge(snapshot, review).await).await
+    }
+
+    async fn prefetch(&self, snapshot: &Snapshot, images: &[String], credentials: &dyn Credentials) {
+        let circumstances = Circumstances { credentials, ..Circumstances::default() };
+        reviewed(images, circumstances, async |review| self.engine.prefetch(snapshot, review).await).await;
     }
 
     /// How many HTTP requests were made so far.
@@ -126,6 +122,24 @@ impl Subject {
         let verdict = self.judge(snapshot, image).await;
         (verdict, self.requests() - before)
     }
+}
+
+/// A pod with these images, under review.
+async fn reviewed<T>(
+    images: &[String],
+    circumstances: Circumstances<'_>,
+    then: impl AsyncFnOnce(&Review<'_>) -> T,
+) -> T {
+    let Circumstances { object, credentials, now, patience } = circumstances;
+    let labels = BTreeMap::new();
+    let pod = Workload { group: "", version: "v1", resource: "pods", labels: &labels };
+    let field = |(index, image): (usize, &String)| ImageField {
+        path: format!("spec.containers[{index}].image"),
+        image: image.clone(),
+    };
+    let fields: Vec<_> = images.iter().enumerate().map(field).collect();
+    let deadline = Instant::now() + patience;
+    then(&Review { workload: &pod, images: &fields, object, credentials, now, deadline }).await
 }
 
 /// Policies by name, each of them for every image.

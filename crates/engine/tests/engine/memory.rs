@@ -26,7 +26,7 @@ pub(crate) async fn wait(time: Duration) {
     resume();
 }
 
-fn counts(subject: &Subject) -> [u64; 5] {
+pub(crate) fn counts(subject: &Subject) -> [u64; 5] {
     Counter::ALL.map(|counter| subject.engine.metrics().count(counter))
 }
 

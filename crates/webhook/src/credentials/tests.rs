@@ -40,6 +40,11 @@ pub(crate) fn no_api_server() -> Client {
     )
 }
 
+/// An API server that holds nothing.
+pub(crate) fn empty_api_server() -> PullSecrets {
+    ApiServer::default().pull_secrets()
+}
+
 impl ApiServer {
     fn put(&self, path: &str, answer: Answer) {
         self.0.lock().unwrap().objects.insert(path.to_owned(), answer);

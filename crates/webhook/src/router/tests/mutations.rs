@@ -5,7 +5,14 @@ use std::{net::TcpListener, time::Duration};
 use futures::StreamExt as _;
 
 use super::*;
-use crate::credentials::tests::silent_api_server;
+use crate::credentials::tests::{empty_api_server, silent_api_server};
+
+/// The key of python-tuf's test repository, as good as any.
+const KEY: &str = "-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEUluqUOWoNN5vhXc8zvjRhrGg2AKk
+RVuK2AMeSiCX5kWoFGm6W++HToe7ux67kvrhOEl9TicWWZYJmFYOz2dxOA==
+-----END PUBLIC KEY-----
+";
 
 #[tokio::test]
 async fn a_tag_whose_registry_is_away_stays_with_a_warning_and_a_digest_is_left_alone() {
@@ -73,5 +80,26 @@ async fn the_time_in_which_a_request_arrives_is_part_of_it() {
         assert!(answer.contains("stays a tag"), "{answer}");
         let took = since.elapsed();
         assert!((Duration::from_secs(8)..Duration::from_secs(10)).contains(&took), "{took:?} with {pause:?}");
+    }
+}
+
+#[tokio::test]
+async fn evidence_is_looked_for_while_the_object_is_on_its_way() {
+    // Takes connections and never says a word.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let image = format!("{}/a/b@sha256:{}", silent.local_addr().unwrap(), "0".repeat(64));
+    let keyless = json!({"keyless": {"identities": [{"issuer": "i", "subject": "s"}], "trustRootRef": "r"}});
+    let key = json!({"key": {"data": KEY}});
+    for (authority, asks) in [(keyless, false), (key, true)] {
+        let server = Server::new([("p", json!({"images": [{"glob": "**"}], "authorities": [authority]}))]);
+        let router =
+            router(App { pull_secrets: empty_api_server(), ..server.app.clone() }, Limits::default());
+        let server = Server { router, ..server };
+        server.admits("/mutations", &pod(&image)).await;
+        let flights = server.metric("trustwright_admission_evidence_total{answer=\"flight\"}");
+        assert_eq!(flights, Some(u64::from(asks)), "{}", server.metrics());
+        if asks {
+            tokio::time::timeout(Duration::from_secs(10), silent.accept()).await.unwrap().unwrap();
+        }
     }
 }
