@@ -12,17 +12,12 @@ use kube::{
     api::{Patch, PatchParams},
 };
 use serde_json::{Value, json};
-use trustwright_testkit::{
-    http::{Fault, HttpServer},
-    operator::NAMESPACE,
-    policy_controller,
-    process::eventually,
-};
+use trustwright_testkit::{http::HttpServer, operator::NAMESPACE, policy_controller, process::eventually};
 
 use super::stage::{PATIENT, Stage, loadable, remote};
 use crate::{
     objects::ROOT,
-    rights::{Act, granted, recorded},
+    rights::{Act, granted, recorded, tells_twice},
 };
 
 async fn annotate(stage: &Stage, name: &str, value: Value) -> Result<()> {
@@ -60,26 +55,11 @@ async fn live_through(stage: &Stage) -> Result<()> {
     })
     .await?;
 
-    // The second event of the same kind is counted in the first.
-    for round in 1..=2 {
-        for (status, wish) in [("False", "fail"), ("True", "heal")] {
-            server.heal();
-            if status == "False" {
-                server.fail_everywhere(Fault::Closed);
-            }
-            annotate_until(stage, &format!("{wish}-{round}"), status).await?;
-        }
-    }
+    tells_twice(&stage.client, &stage.objects, "r", &server).await?;
     companion.process().signal("TERM")?;
     let status = companion.process_mut().wait(PATIENT).await?;
     ensure!(status.success(), "{status}");
     Ok(())
-}
-
-/// Asks for a refresh, and waits until it has come out like this.
-async fn annotate_until(stage: &Stage, wish: &str, status: &str) -> Result<()> {
-    annotate(stage, "trustwright.dev/refresh", json!(wish)).await?;
-    stage.wait_for("r", &[("Refreshed", status)]).await.map(drop)
 }
 
 #[tokio::test]
