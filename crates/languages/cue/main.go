@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/cuecontext"
 )
 
 // What a call comes to; crates/languages/src/cue/instance.rs has the same numbers.
@@ -48,26 +49,26 @@ func buffer(size uint32) uint32 {
 //go:wasmexport check
 func check(length uint32) (status uint32) {
 	defer recovered(&status)
-	return conclude(invalidPolicy, compile(string(input[:length])).value.Err())
+	policy := cuecontext.New().CompileString(string(input[:length]))
+	return conclude(invalidPolicy, policy.Err())
 }
 
-// evaluate holds the document, the last bytes of the buffer, against the policy in its first length bytes.
-//
-// A compiled policy that is kept may accept it. Whatever else comes of that is forgotten, and said by an evaluation in
-// a context of its own: it has the Policy Controller's steps, and so its texts.
+// evaluate holds the document, the last bytes of the buffer, against the policy in its first length bytes: nothing need
+// be concrete, only conflicts count. The context, in which evaluations could meet, is its own.
 //
 //go:wasmexport evaluate
 func evaluate(length uint32) (status uint32) {
 	defer recovered(&status)
-	document := input[length:]
-	kept, err := keep(input[:length])
-	if err != nil {
+	context := cuecontext.New()
+	policy := context.CompileString(string(input[:length]))
+	if err := policy.Err(); err != nil {
 		return conclude(invalidPolicy, err)
 	}
-	if kept.accepts(document) {
-		return conclude(accepted, nil)
+	document := context.CompileBytes(input[length:])
+	if err := document.Err(); err != nil {
+		return conclude(invalidDocument, err)
 	}
-	return evaluateAfresh(string(input[:length]), document)
+	return conclude(refused, policy.Unify(document).Validate())
 }
 
 // text returns the address of the last answer's text.

@@ -139,8 +139,8 @@ fn a_wrong_text_is_seen_without_a_document() {
 }
 
 #[test]
-fn a_policy_that_is_kept_says_of_each_document_what_it_would_say_of_the_first() {
-    // One evaluator, so that the same one sees all of them, and again after it has forgotten the policy.
+fn a_policy_says_of_each_document_what_it_would_say_of_the_first() {
+    // One evaluator, so that the same one sees all of them.
     let evaluators = evaluators(|settings| settings.cue_instances = 1);
     let policies = [
         ("a: x: 1\nb?: int", "a.x: conflicting values 2 and 1"),

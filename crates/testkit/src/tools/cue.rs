@@ -18,12 +18,10 @@ const FILE: &str = "trustwright-cue.cwasm";
 /// `trustwright-languages`, from the folder of this crate.
 const CRATE: &str = "../languages";
 /// What goes into the file, from there, the version of Go and the kind of machine aside.
-const INPUTS: [&str; 9] = [
+const INPUTS: [&str; 7] = [
     "cue/go.mod",
     "cue/go.sum",
-    "cue/document.go",
     "cue/main.go",
-    "cue/policy.go",
     "compiler/Cargo.toml",
     "compiler/Cargo.lock",
     "compiler/src/main.rs",
