@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
+    VerificationAlgorithm,
+};
 use x509_parser::oid_registry::Oid;
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::RSAPublicKey;
@@ -132,13 +136,11 @@ impl PublicKey {
     /// Refuses what the verifier cannot check a certificate's signature with.
     pub(crate) fn check_for_certificate(&self) -> Result<(), KeyProblem> {
         match &self.algorithm {
-            KeyAlgorithm::EcdsaP256
-            | KeyAlgorithm::EcdsaP384
-            | KeyAlgorithm::Ed25519
-            | KeyAlgorithm::MlDsa44
-            | KeyAlgorithm::MlDsa65
-            | KeyAlgorithm::MlDsa87 => Ok(()),
-            KeyAlgorithm::Rsa { bits } => check_rsa(*bits),
+            KeyAlgorithm::MlDsa44 | KeyAlgorithm::MlDsa65 | KeyAlgorithm::MlDsa87 => Ok(()),
+            KeyAlgorithm::EcdsaP256 => self.check(&ECDSA_P256_SHA256_ASN1),
+            KeyAlgorithm::EcdsaP384 => self.check(&ECDSA_P384_SHA384_ASN1),
+            KeyAlgorithm::Ed25519 => self.check(&ED25519),
+            KeyAlgorithm::Rsa { bits } => check_rsa(*bits).and(self.check(&RSA_PKCS1_2048_8192_SHA256)),
             KeyAlgorithm::EcdsaP521 | KeyAlgorithm::Ed25519Ph | KeyAlgorithm::Other { .. } => {
                 self.unsupported()
             }
@@ -149,8 +151,10 @@ impl PublicKey {
     /// (C2SP `tlog-cosignature.md`), for which the verifier has no code.
     pub(crate) fn check_for_transparency_log(&self) -> Result<(), KeyProblem> {
         match &self.algorithm {
-            KeyAlgorithm::EcdsaP256 | KeyAlgorithm::EcdsaP384 | KeyAlgorithm::Ed25519 => Ok(()),
-            KeyAlgorithm::Rsa { bits } => check_rsa(*bits),
+            KeyAlgorithm::EcdsaP256
+            | KeyAlgorithm::EcdsaP384
+            | KeyAlgorithm::Ed25519
+            | KeyAlgorithm::Rsa { .. } => self.check_for_certificate(),
             KeyAlgorithm::EcdsaP521
             | KeyAlgorithm::Ed25519Ph
             | KeyAlgorithm::MlDsa44
@@ -166,6 +170,12 @@ impl PublicKey {
             KeyAlgorithm::Ed25519 => self.unsupported(),
             _ => self.check_for_transparency_log(),
         }
+    }
+
+    /// Refuses what has the form of a key and is none, such as a point beside its curve: who verifies would refuse it, and
+    /// everything else with it.
+    fn check(&self, algorithm: &'static dyn VerificationAlgorithm) -> Result<(), KeyProblem> {
+        ParsedPublicKey::new(algorithm, &self.spki).map(|_| ()).map_err(|_| KeyProblem::MalformedKey)
     }
 
     fn unsupported(&self) -> Result<(), KeyProblem> {

@@ -90,6 +90,17 @@ fn bytes_that_are_no_key_are_unusable() {
 }
 
 #[test]
+fn a_point_beside_its_curve_is_no_key() {
+    for algorithm in [&PKCS_ECDSA_P256_SHA256, &PKCS_ECDSA_P384_SHA384] {
+        let mut beside = spki(&KeyPair::generate_for(algorithm).unwrap());
+        *beside.last_mut().unwrap() ^= 1;
+        let beside = pem("PUBLIC KEY", &beside);
+        assert_problem(&only_t_log(&beside), KeyProblem::MalformedKey);
+        assert_problem(&only_ct_log(&beside), KeyProblem::MalformedKey);
+    }
+}
+
+#[test]
 fn the_verifier_decides_which_algorithms_a_transparency_log_may_use() {
     for good in [&PKCS_ECDSA_P256_SHA256, &PKCS_ECDSA_P384_SHA384, &PKCS_ED25519, &PKCS_RSA_SHA256] {
         assert_usable(&only_t_log(&key_pem(good)));
