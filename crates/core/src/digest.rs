@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use sha2::{Digest as _, Sha256};
+
 /// A SHA-256 content digest, written `sha256:<64 lower-case hexadecimal digits>`.
 ///
 /// Other algorithms are refused: neither the image references of the system we replace nor the signatures
@@ -24,6 +26,11 @@ impl Digest {
     /// A digest from its 32 bytes.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
+    }
+
+    /// The digest of `content`.
+    pub fn of(content: impl AsRef<[u8]>) -> Self {
+        Self(Sha256::digest(content).into())
     }
 
     /// The 32 bytes of the digest.

@@ -5,7 +5,6 @@ mod pointer;
 use std::collections::BTreeSet;
 
 use futures::{Stream, StreamExt as _, stream};
-use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 use trustwright_core::{Digest, Reason, Repository};
 use trustwright_registry::{Client, Credential, Error, ImageManifest, Reference};
@@ -298,8 +297,7 @@ impl Lookup<'_> {
     /// that text, and is not fetched.
     async fn payload(&self, digest: &Digest, size: u64) -> Result<Vec<u8>, Failure> {
         let plain = plain_payload(self.subject.image.repository(), &self.subject.digest);
-        let is_plain = u64::try_from(plain.len()) == Ok(size)
-            && *digest == Digest::from_bytes(Sha256::digest(&plain).into());
+        let is_plain = u64::try_from(plain.len()) == Ok(size) && *digest == Digest::of(&plain);
         if is_plain { Ok(plain.into_bytes()) } else { self.blob(digest, MAX_SIGNATURE).await }
     }
 

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use reqwest::Response;
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 use trustwright_core::Digest;
 use trustwright_outbound::{Bounds, Unread};
 
@@ -47,13 +46,9 @@ pub(crate) fn codes(body: &[u8]) -> Vec<String> {
         .unwrap_or_default()
 }
 
-pub(crate) fn digest(bytes: &[u8]) -> Digest {
-    Digest::from_bytes(Sha256::digest(bytes).into())
-}
-
 /// Checks content against the digest that it must have.
 pub(crate) fn check_digest(bytes: &[u8], expected: Digest, request: &Request) -> Result<Digest, Error> {
-    let actual = digest(bytes);
+    let actual = Digest::of(bytes);
     if actual == expected {
         Ok(actual)
     } else {

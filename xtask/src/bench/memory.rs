@@ -5,13 +5,13 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures::future::try_join_all;
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, SigningKey as _};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, timeout};
 use trustwright_core::Digest;
 use trustwright_testkit::{
     ControlPlane, Operator, OperatorOptions, http::HttpServer, operator::ca_pem, process::eventually,
 };
 use trustwright_trust::tuf::Archive;
+use trustwright_verify::plain_payload;
 
 use super::{
     READY,
@@ -135,39 +135,29 @@ fn rate(begun: Instant) -> f64 {
 }
 
 fn digest(number: u32) -> Digest {
-    digest_of(&number.to_be_bytes())
-}
-
-fn digest_of(bytes: &[u8]) -> Digest {
-    Digest::from_bytes(Sha256::digest(bytes).into())
+    Digest::of(number.to_be_bytes())
 }
 
 /// Adds what cosign keeps of a signature under the image's tag.
 fn publish(files: &mut Archive, number: u32, pair: &KeyPair) -> Result<()> {
     let image = digest(number);
-    let payload = serde_json::to_vec(&json!({
-        "critical": {
-            "identity": {"docker-reference": "registry.invalid/app"},
-            "image": {"docker-manifest-digest": image},
-            "type": "cosign container image signature",
-        },
-        "optional": null,
-    }))?;
-    let config = json!({"architecture": "", "config": {}, "rootfs": {"type": "layers", "diff_ids": [digest_of(&payload)]}});
+    // As for an image that was copied from elsewhere, so that it has to be fetched.
+    let payload = plain_payload(&"registry.invalid/app".parse()?, &image);
+    let config = json!({"architecture": "", "config": {}, "rootfs": {"type": "layers", "diff_ids": [Digest::of(&payload)]}});
     let config = config.to_string();
     let manifest = json!({
         "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
         "config": {
             "mediaType": "application/vnd.oci.image.config.v1+json",
-            "size": config.len(), "digest": digest_of(config.as_bytes()),
+            "size": config.len(), "digest": Digest::of(&config),
         },
         "layers": [{
             "mediaType": "application/vnd.dev.cosign.simplesigning.v1+json",
-            "size": payload.len(), "digest": digest_of(&payload),
-            "annotations": {"dev.cosignproject.cosign/signature": STANDARD.encode(pair.sign(&payload)?)},
+            "size": payload.len(), "digest": Digest::of(&payload),
+            "annotations": {"dev.cosignproject.cosign/signature": STANDARD.encode(pair.sign(payload.as_bytes())?)},
         }],
     });
     files.insert(format!("v2/app/manifests/sha256-{}.sig", image.hex()), manifest.to_string());
-    files.insert(format!("v2/app/blobs/{}", digest_of(&payload)), payload);
+    files.insert(format!("v2/app/blobs/{}", Digest::of(&payload)), payload);
     Ok(())
 }

@@ -13,7 +13,7 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, SigningKey as _};
 use serde_json::json;
 use trustwright_core::Digest;
 use trustwright_policy::{NoLanguages, NoReferences, Snapshot, Workload, compile, select};
-use trustwright_verify::{Evidence, PublicKey, check};
+use trustwright_verify::{Evidence, PublicKey, check, plain_payload};
 
 /// How long each step is repeated.
 const REPEAT: Duration = Duration::from_secs(1);
@@ -57,14 +57,7 @@ fn selection(policies: usize) -> Result<()> {
 
 /// A simple-signing payload, signed.
 fn legacy(pair: &KeyPair) -> Result<Evidence> {
-    let payload = serde_json::to_vec(&json!({
-        "critical": {
-            "identity": {"docker-reference": "registry.invalid/a/b"},
-            "image": {"docker-manifest-digest": DIGEST},
-            "type": "cosign container image signature",
-        },
-        "optional": null,
-    }))?;
+    let payload = plain_payload(&"registry.invalid/a/b".parse()?, &DIGEST).into_bytes();
     let signature = STANDARD.encode(pair.sign(&payload)?);
     Ok(Evidence::Legacy { payload, signature })
 }

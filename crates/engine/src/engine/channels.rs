@@ -63,8 +63,7 @@ pub(crate) async fn consult(search: &Search, flight: &Flight) {
                     appetite.extend(&judgement.appetite(source));
                 }
             });
-            let deadline = *deadline;
-            let lookup = Lookup { registry, source, credential, subject, appetite, deadline };
+            let lookup = Lookup { registry, source, credential, subject, appetite, deadline: *deadline };
             Channel { source, events: collect::evidence(lookup).boxed().fuse() }
         })
         .collect();

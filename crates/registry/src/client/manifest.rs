@@ -124,7 +124,7 @@ impl Client {
                 .await?;
         let digest = match expected {
             Some(expected) => body::check_digest(&bytes, expected, &request)?,
-            None => body::digest(&bytes),
+            None => Digest::of(&bytes),
         };
         Ok(Manifest { bytes, media_type, digest, request, descriptors: exchange.limits.descriptors })
     }

@@ -28,12 +28,7 @@ pub(crate) fn request(claim: Claim, requirements: Requirements) -> Request<'stat
 }
 
 pub(crate) fn payload(image: &Digest) -> Vec<u8> {
-    let value = json!({"critical": {
-        "identity": {"docker-reference": "ghcr.io/a/b"},
-        "image": {"docker-manifest-digest": image.to_string()},
-        "type": "cosign container image signature",
-    }, "optional": null});
-    serde_json::to_vec(&value).unwrap()
+    plain_payload(&"ghcr.io/a/b".parse().unwrap(), image).into_bytes()
 }
 
 /// A signature of `image` with the log's promise.
