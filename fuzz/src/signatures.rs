@@ -46,14 +46,16 @@ fn request(claim: Claim, now: &str, requirements: Requirements) -> Request<'stat
     Request { artifact, claim, requirements, now: now.parse::<Timestamp>().unwrap() }
 }
 
-/// Whether `facts` say nothing of who has signed, what, and when that one of `good` does not say.
+/// Whether `facts` say of who has signed, what, and when what one of `good` says.
 fn is_said(facts: &Facts, good: &[Facts]) -> bool {
     let payload = |facts: &Facts| facts.statement.as_ref().map(|statement| statement.payload().to_vec());
+    let is_key = matches!(facts.signer, Signer::Key(_));
     good.iter().any(|known| {
-        // Less is proven where a timestamp or a promise is lost, and it may be enough.
+        // A key needs no time: where a timestamp or a promise is lost, what is left is still true.
+        let is_part = is_key && facts.times.iter().all(|time| known.times.contains(time));
         facts.signer == known.signer
             && payload(facts) == payload(known)
-            && facts.times.iter().all(|time| known.times.contains(time))
+            && (facts.times == known.times || is_part)
     })
 }
 
