@@ -37,7 +37,6 @@ pub(crate) async fn validate(app: &App, request: &Request, deadline: Instant) ->
             "decoding request failed: no container found, so there is nothing to judge",
         );
     }
-    let labels = labels(request);
     let credentials = match credentials(app, request, deadline) {
         Ok(credentials) => credentials,
         Err(error) => {
@@ -45,7 +44,7 @@ pub(crate) async fn validate(app: &App, request: &Request, deadline: Instant) ->
             return review::deny(response, &format!("decoding request failed: {error}"));
         }
     };
-    let verdict = judge(app, request, &labels, images, &credentials, deadline).await;
+    let verdict = judge(app, request, images, &credentials, deadline).await;
     credentials.forget_if_refused(&verdict);
     app.metrics.judged(&verdict);
     app.denials.note(request, &verdict, &app.metrics);
@@ -56,12 +55,12 @@ pub(crate) async fn validate(app: &App, request: &Request, deadline: Instant) ->
 async fn judge(
     app: &App,
     request: &Request,
-    labels: &BTreeMap<String, String>,
     images: Vec<Image>,
     credentials: &WorkloadCredentials,
     deadline: Instant,
 ) -> Verdict {
-    let workload = workload(request, labels);
+    let labels = labels(request);
+    let workload = workload(request, &labels);
     let fields: Vec<ImageField> = images.into_iter().map(|image| image.field).collect();
     let snapshot = app.snapshot.load_full();
     let object = object(&snapshot, request);

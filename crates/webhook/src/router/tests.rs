@@ -77,6 +77,12 @@ impl Server {
         Self { router, app, registry }
     }
 
+    /// The same, with other pull secrets.
+    fn pulling(self, pull_secrets: PullSecrets) -> Self {
+        let app = App { pull_secrets, ..self.app };
+        Self { router: router(app.clone(), Limits::default()), app, ..self }
+    }
+
     /// Sends a request and returns the answer with its body.
     async fn send(&self, request: axum::http::Request<Body>) -> (Response<()>, Vec<u8>) {
         let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();

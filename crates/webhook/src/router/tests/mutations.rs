@@ -70,10 +70,7 @@ async fn the_time_in_which_a_request_arrives_is_part_of_it() {
         }))
     };
     for pause in [0, 8].map(Duration::from_secs) {
-        let server = Server::new([]);
-        let pull_secrets = PullSecrets::new(silent_api_server());
-        let router = router(App { pull_secrets, ..server.app.clone() }, Limits::default());
-        let server = Server { router, ..server };
+        let server = Server::new([]).pulling(PullSecrets::new(silent_api_server()));
         let since = tokio::time::Instant::now();
         let (status, answer) = server.post("/mutations?timeout=10s", slowly(pause)).await;
         assert_eq!(status, 200, "{answer}");
@@ -91,10 +88,8 @@ async fn evidence_is_looked_for_while_the_object_is_on_its_way() {
     let keyless = json!({"keyless": {"identities": [{"issuer": "i", "subject": "s"}], "trustRootRef": "r"}});
     let key = json!({"key": {"data": KEY}});
     for (authority, asks) in [(keyless, false), (key, true)] {
-        let server = Server::new([("p", json!({"images": [{"glob": "**"}], "authorities": [authority]}))]);
-        let router =
-            router(App { pull_secrets: empty_api_server(), ..server.app.clone() }, Limits::default());
-        let server = Server { router, ..server };
+        let policy = json!({"images": [{"glob": "**"}], "authorities": [authority]});
+        let server = Server::new([("p", policy)]).pulling(empty_api_server());
         server.admits("/mutations", &pod(&image)).await;
         let flights = server.metric("trustwright_admission_evidence_total{answer=\"flight\"}");
         assert_eq!(flights, Some(u64::from(asks)), "{}", server.metrics());
